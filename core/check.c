@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: MIT */
+/* fair_check: what must hold between any two calls, verified by scanning everything. */
+#include "state.h"
+
+static struct counts check_leases(const struct fair *f, const struct tenant *t, uint64_t *ret_first_present)
+{
+	struct counts c = {0};
+	uint64_t number = 0;
+
+	*ret_first_present = 0;
+	for (struct lease *l; (l = tenant_lease_after(t, number, FAIR_ENDED)); number = l->number) {
+		FAIR_ASSERT(l->number > number);
+		FAIR_ASSERT(l->tenant == t && l->state != FAIR_ENDED);
+		FAIR_ASSERT(lease_find(f, &l->id) == l);
+		c.active += l->state == FAIR_ACTIVE;
+		c.present += lease_is_present(l);
+		c.absent += l->state == FAIR_PENDING && !lease_is_present(l);
+		if (lease_is_present(l) && !*ret_first_present)
+			*ret_first_present = l->number;
+		if (l->state == FAIR_ACTIVE)
+			FAIR_ASSERT(!slots_is_free(&t->pool->slots, l->slot_id) && l->token < f->next_token);
+		if (l->state == FAIR_PENDING && !lease_is_present(l))
+			FAIR_ASSERT(l->key && l->keep_until_ns != FAIR_NEVER);
+		if (l->state == FAIR_PENDING && t->state == TENANT_CLOSING)
+			FAIR_ASSERT(t->doomed && l->number < t->refuse_below);
+		if (l->attached > 0)
+			FAIR_ASSERT(l->keep_until_ns == FAIR_NEVER);
+	}
+	return c;
+}
+
+static void check_tenant(const struct fair *f, const struct tenant *t)
+{
+	uint64_t first_present;
+	struct counts c = check_leases(f, t, &first_present), sum = tenant_counts(t);
+	bool open = t->state == TENANT_OPEN;
+
+	FAIR_ASSERT(c.active == sum.active && c.present == sum.present && c.absent == sum.absent);
+	if (t->state == TENANT_GHOST) {
+		FAIR_ASSERT(t->references > 0 && c.active + c.present + c.absent == 0);
+		FAIR_ASSERT(!t->candidate && !t->idle && !t->doomed);
+		return;
+	}
+	FAIR_ASSERT(open == (t->num_instances + t->anonymous > 0));
+	FAIR_ASSERT(open || c.active + c.present + c.absent > 0);
+	FAIR_ASSERT(t->is_open == open && t->is_demanding == (open && c.active + c.present > 0));
+	FAIR_ASSERT(t->load == c.active + c.present);
+	FAIR_ASSERT(t->candidate == (open && first_present > 0));
+	if (t->candidate)
+		FAIR_ASSERT(t->held == c.active && t->first_waiter == first_present);
+}
+
+/* "No present waiter that may be granted is left waiting", unless granting is held or work is left. */
+static void check_rest(const struct fair *f, const struct pool *p)
+{
+	const struct tenant *t;
+
+	if (p->held || f->more || pool_counts(p).active >= p->config.max_slots)
+		return;
+	for (t = p->by_name; t; t = t->by_name.next)
+		FAIR_ASSERT(!(t->state == TENANT_OPEN && tenant_counts(t).present > 0 && tenant_counts(t).active < p->share));
+}
+
+static void check_pool(const struct fair *f, const struct pool *p)
+{
+	const struct tenant *t;
+	const struct lease *l;
+	struct counts c = {0}, sum = pool_counts(p);
+	uint32_t open = 0, demanding = 0, free_slots = 0, ended = 0;
+
+	for (t = p->by_name; t; t = t->by_name.next) {
+		check_tenant(f, t);
+		c.active += tenant_counts(t).active;
+		c.present += tenant_counts(t).present;
+		c.absent += tenant_counts(t).absent;
+		open += t->state == TENANT_OPEN;
+		demanding += t->state == TENANT_OPEN && tenant_counts(t).active + tenant_counts(t).present > 0;
+	}
+	for (uint32_t i = 0; i < p->config.max_slots; i++)
+		free_slots += slots_is_free(&p->slots, i);
+	DL_FOREACH(p->ended, l) {
+		FAIR_ASSERT(l->state == FAIR_ENDED && l->reason != FAIR_REASON_NONE);
+		FAIR_ASSERT(!l->next || l->next->ended_ns >= l->ended_ns);
+		ended++;
+	}
+	FAIR_ASSERT(c.active == sum.active && c.present == sum.present && c.absent == sum.absent);
+	FAIR_ASSERT(open == pool_open(p) && demanding == pool_demanding(p) && demanding == p->share_demanding);
+	FAIR_ASSERT(p->share >= p->config.min_share && (demanding > 0 || p->share == p->config.max_slots));
+	FAIR_ASSERT(free_slots + c.active == p->config.max_slots);
+	FAIR_ASSERT(ended == p->num_ended && ended <= f->config.ended_max);
+	check_rest(f, p);
+}
+
+void fair_check(const struct fair *f, uint64_t now)
+{
+	const struct pool *p;
+	const struct lease *first = timer_first(f);
+
+	FAIR_ASSERT(now >= f->now);
+	if (first && !f->more && f->late_ns == 0)
+		FAIR_ASSERT(first->timer_at > f->now);
+	DL_FOREACH(f->pools, p)
+		check_pool(f, p);
+}

@@ -1,0 +1,404 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The ordered trees: libbsd's red-black trees with sums at their nodes (RB_AUGMENT). That header updates only part
+ * of the path on insertion and removal; the rest of the path is walked here.
+ */
+#include "state.h"
+
+#pragma GCC diagnostic ignored "-Wunused-function"
+
+/* The sign of a - b. */
+static int order(uint64_t a, uint64_t b)
+{
+	return (a > b) - (a < b);
+}
+
+static int by_number(const struct lease *a, const struct lease *b)
+{
+	return order(a->number, b->number);
+}
+
+static struct counts own_counts(const struct lease *l)
+{
+	return (struct counts){.active = l->state == FAIR_ACTIVE,
+	                       .present = l->state == FAIR_PENDING && l->attached > 0,
+	                       .absent = l->state == FAIR_PENDING && l->attached == 0};
+}
+
+static uint32_t weight(struct counts c, enum fair_state state)
+{
+	switch (state) {
+	case FAIR_ACTIVE:
+		return c.active;
+	case FAIR_PENDING:
+		return c.present + c.absent;
+	default:
+		return c.active + c.present + c.absent;
+	}
+}
+
+/*
+ * LEASE_TREE: a tree of leases by number with sums: NAME_insert, _remove, _changed, _counts, _present_before and
+ * _after (the first lease after a number in a state).
+ */
+#define LEASE_TREE(NAME, FIELD, SUM)                                                                               \
+	RB_GENERATE_INTERNAL(NAME, lease, FIELD, by_number, static)                                                              \
+                                                                                                                   \
+	static void NAME##_walk(struct lease *l)                                                                       \
+	{                                                                                                              \
+		for (; l; l = RB_PARENT(l, FIELD))                                                                         \
+			sum_##NAME(l);                                                                                         \
+	}                                                                                                              \
+                                                                                                                   \
+	static void NAME##_insert(struct NAME *tree, struct lease *l)                                                  \
+	{                                                                                                              \
+		FAIR_ASSERT(!RB_INSERT(NAME, tree, l));                                                                    \
+		NAME##_walk(l);                                                                                            \
+	}                                                                                                              \
+                                                                                                                   \
+	static void NAME##_remove(struct NAME *tree, struct lease *l)                                                  \
+	{                                                                                                              \
+		bool two = RB_LEFT(l, FIELD) && RB_RIGHT(l, FIELD);                                                        \
+		struct lease *parent = two ? NULL : RB_PARENT(l, FIELD);                                                   \
+                                                                                                                   \
+		RB_REMOVE(NAME, tree, l);                                                                                  \
+		NAME##_walk(parent);                                                                                       \
+	}                                                                                                              \
+                                                                                                                   \
+	static struct counts NAME##_counts(const struct NAME *tree)                                                    \
+	{                                                                                                              \
+		return RB_ROOT(tree) ? RB_ROOT(tree)->SUM : (struct counts){0};                                            \
+	}                                                                                                              \
+                                                                                                                   \
+	static uint32_t NAME##_present_before(const struct NAME *tree, uint64_t number)                                \
+	{                                                                                                              \
+		uint32_t before = 0;                                                                                       \
+                                                                                                                   \
+		for (const struct lease *l = RB_ROOT(tree); l;) {                                                          \
+			if (number <= l->number) {                                                                             \
+				l = RB_LEFT(l, FIELD);                                                                             \
+				continue;                                                                                          \
+			}                                                                                                      \
+			before += own_counts(l).present;                                                                       \
+			if (RB_LEFT(l, FIELD))                                                                                 \
+				before += RB_LEFT(l, FIELD)->SUM.present;                                                          \
+			l = RB_RIGHT(l, FIELD);                                                                                \
+		}                                                                                                          \
+		return before;                                                                                             \
+	}                                                                                                              \
+                                                                                                                   \
+	/* Below each node that is passed by on the way to `number`, only the last one that has any can hold it. */     \
+	static struct lease *NAME##_after(const struct NAME *tree, uint64_t number, enum fair_state state)             \
+	{                                                                                                              \
+		struct lease *found = NULL, *l = RB_ROOT(tree);                                                            \
+                                                                                                                   \
+		while (l) {                                                                                                \
+			if (l->number <= number) {                                                                             \
+				l = RB_RIGHT(l, FIELD);                                                                            \
+				continue;                                                                                          \
+			}                                                                                                      \
+			if (weight(own_counts(l), state) || (RB_RIGHT(l, FIELD) && weight(RB_RIGHT(l, FIELD)->SUM, state)))    \
+				found = l;                                                                                         \
+			l = RB_LEFT(l, FIELD);                                                                                 \
+		}                                                                                                          \
+		if (!found || weight(own_counts(found), state))                                                            \
+			return found;                                                                                          \
+		l = RB_RIGHT(found, FIELD);                                                                                \
+		for (;;) {                                                                                                 \
+			if (RB_LEFT(l, FIELD) && weight(RB_LEFT(l, FIELD)->SUM, state))                                        \
+				l = RB_LEFT(l, FIELD);                                                                             \
+			else if (weight(own_counts(l), state))                                                                 \
+				return l;                                                                                          \
+			else                                                                                                   \
+				l = RB_RIGHT(l, FIELD);                                                                            \
+		}                                                                                                          \
+	}
+
+#define LEASE_SUM(NAME, FIELD, SUM)                                                                                \
+	static void sum_##NAME(struct lease *l)                                                                        \
+	{                                                                                                              \
+		struct counts sum = own_counts(l);                                                                         \
+		const struct lease *side[2] = {RB_LEFT(l, FIELD), RB_RIGHT(l, FIELD)};                                     \
+                                                                                                                   \
+		for (int i = 0; i < 2; i++) {                                                                              \
+			if (!side[i])                                                                                          \
+				continue;                                                                                          \
+			sum.active += side[i]->SUM.active;                                                                     \
+			sum.present += side[i]->SUM.present;                                                                   \
+			sum.absent += side[i]->SUM.absent;                                                                     \
+		}                                                                                                          \
+		l->SUM = sum;                                                                                              \
+	}
+
+LEASE_SUM(pool_leases, in_pool, pool_sum)
+LEASE_SUM(tenant_leases, in_tenant, tenant_sum)
+
+#undef RB_AUGMENT
+#define RB_AUGMENT(l) sum_pool_leases(l)
+LEASE_TREE(pool_leases, in_pool, pool_sum)
+#undef RB_AUGMENT
+#define RB_AUGMENT(l) sum_tenant_leases(l)
+LEASE_TREE(tenant_leases, in_tenant, tenant_sum)
+
+void leases_insert(struct pool *p, struct lease *l)
+{
+	pool_leases_insert(&p->leases, l);
+	tenant_leases_insert(&l->tenant->leases, l);
+}
+
+void leases_remove(struct pool *p, struct lease *l)
+{
+	pool_leases_remove(&p->leases, l);
+	tenant_leases_remove(&l->tenant->leases, l);
+}
+
+void leases_changed(struct lease *l)
+{
+	pool_leases_walk(l);
+	tenant_leases_walk(l);
+}
+
+struct counts pool_counts(const struct pool *p)
+{
+	return pool_leases_counts(&p->leases);
+}
+
+struct counts tenant_counts(const struct tenant *t)
+{
+	return tenant_leases_counts(&t->leases);
+}
+
+uint32_t pool_present_before(const struct pool *p, uint64_t number)
+{
+	return pool_leases_present_before(&p->leases, number);
+}
+
+uint32_t tenant_present_before(const struct tenant *t, uint64_t number)
+{
+	return tenant_leases_present_before(&t->leases, number);
+}
+
+struct lease *tenant_first_present(const struct tenant *t)
+{
+	struct lease *l = RB_ROOT(&t->leases);
+
+	if (!l || l->tenant_sum.present == 0)
+		return NULL;
+	for (;;) {
+		struct lease *left = RB_LEFT(l, in_tenant);
+
+		if (left && left->tenant_sum.present)
+			l = left;
+		else if (own_counts(l).present)
+			return l;
+		else
+			l = RB_RIGHT(l, in_tenant);
+	}
+}
+
+struct lease *pool_lease_after(const struct pool *p, uint64_t number, enum fair_state state)
+{
+	return pool_leases_after(&p->leases, number, state);
+}
+
+struct lease *tenant_lease_after(const struct tenant *t, uint64_t number, enum fair_state state)
+{
+	return tenant_leases_after(&t->leases, number, state);
+}
+
+struct lease *tenant_first_lease(const struct tenant *t)
+{
+	return tenant_leases_RB_MINMAX((struct tenant_leases *)&t->leases, RB_NEGINF);
+}
+
+/* ---- timers ---- */
+
+static int by_timer(const struct lease *a, const struct lease *b)
+{
+	int earlier = order(a->timer_at, b->timer_at);
+
+	return earlier ? earlier : by_number(a, b);
+}
+
+#undef RB_AUGMENT
+#define RB_AUGMENT(l) \
+	do {              \
+	} while (0)
+RB_GENERATE_INTERNAL(timers, lease, in_timers, by_timer, static)
+
+void timer_set(struct fair *f, struct lease *l, uint64_t at)
+{
+	if (l->timer_at == at)
+		return;
+	if (l->timer_at != FAIR_NEVER)
+		RB_REMOVE(timers, &f->timers, l);
+	l->timer_at = at;
+	if (at != FAIR_NEVER)
+		FAIR_ASSERT(!RB_INSERT(timers, &f->timers, l));
+}
+
+struct lease *timer_first(const struct fair *f)
+{
+	return timers_RB_MINMAX((struct timers *)&f->timers, RB_NEGINF);
+}
+
+/* ---- tenants ---- */
+
+static int by_tenant_number(const struct tenant *a, const struct tenant *b)
+{
+	return order(a->number, b->number);
+}
+
+static int by_load(const struct tenant *a, const struct tenant *b)
+{
+	int busier = order(b->load, a->load);
+
+	return busier ? busier : by_tenant_number(a, b);
+}
+
+static int by_held(const struct tenant *a, const struct tenant *b)
+{
+	int fewer = order(a->held, b->held);
+
+	return fewer ? fewer : order(a->first_waiter, b->first_waiter);
+}
+
+static void sum_tenants(struct tenant *t)
+{
+	const struct tenant *side[2] = {RB_LEFT(t, in_pool), RB_RIGHT(t, in_pool)};
+
+	t->sum_open = t->is_open;
+	t->sum_demanding = t->is_demanding;
+	for (int i = 0; i < 2; i++) {
+		if (side[i]) {
+			t->sum_open += side[i]->sum_open;
+			t->sum_demanding += side[i]->sum_demanding;
+		}
+	}
+}
+
+static void sum_candidates(struct tenant *t)
+{
+	const struct tenant *side[2] = {RB_LEFT(t, in_candidates), RB_RIGHT(t, in_candidates)};
+
+	t->oldest = t;
+	for (int i = 0; i < 2; i++) {
+		if (side[i] && side[i]->oldest->first_waiter < t->oldest->first_waiter)
+			t->oldest = side[i]->oldest;
+	}
+}
+
+RB_GENERATE_INTERNAL(busy, tenant, in_busy, by_load, static)
+#undef RB_AUGMENT
+#define RB_AUGMENT(t) sum_tenants(t)
+RB_GENERATE_INTERNAL(tenants, tenant, in_pool, by_tenant_number, static)
+#undef RB_AUGMENT
+#define RB_AUGMENT(t) sum_candidates(t)
+RB_GENERATE_INTERNAL(candidates, tenant, in_candidates, by_held, static)
+
+void tenants_changed(struct tenant *t)
+{
+	for (; t; t = RB_PARENT(t, in_pool))
+		sum_tenants(t);
+}
+
+void tenants_insert(struct pool *p, struct tenant *t)
+{
+	FAIR_ASSERT(!RB_INSERT(tenants, &p->tenants, t));
+	tenants_changed(t);
+	t->load = 0;
+	FAIR_ASSERT(!RB_INSERT(busy, &p->busy, t));
+}
+
+void tenants_remove(struct pool *p, struct tenant *t)
+{
+	bool two = RB_LEFT(t, in_pool) && RB_RIGHT(t, in_pool);
+	struct tenant *parent = two ? NULL : RB_PARENT(t, in_pool);
+
+	RB_REMOVE(tenants, &p->tenants, t);
+	tenants_changed(parent);
+	RB_REMOVE(busy, &p->busy, t);
+}
+
+struct tenant *tenants_after(const struct pool *p, uint64_t number)
+{
+	struct tenant *found = NULL, *t = RB_ROOT(&p->tenants);
+
+	while (t) {
+		if (t->number > number) {
+			found = t;
+			t = RB_LEFT(t, in_pool);
+		} else {
+			t = RB_RIGHT(t, in_pool);
+		}
+	}
+	return found;
+}
+
+uint32_t pool_open(const struct pool *p)
+{
+	return RB_ROOT(&p->tenants) ? RB_ROOT(&p->tenants)->sum_open : 0;
+}
+
+uint32_t pool_demanding(const struct pool *p)
+{
+	return RB_ROOT(&p->tenants) ? RB_ROOT(&p->tenants)->sum_demanding : 0;
+}
+
+void busy_set(struct pool *p, struct tenant *t, uint32_t load)
+{
+	if (t->load == load)
+		return;
+	RB_REMOVE(busy, &p->busy, t);
+	t->load = load;
+	FAIR_ASSERT(!RB_INSERT(busy, &p->busy, t));
+}
+
+struct tenant *busy_next(const struct pool *p, const struct tenant *t)
+{
+	return t ? busy_RB_NEXT((struct tenant *)t) : busy_RB_MINMAX((struct busy *)&p->busy, RB_NEGINF);
+}
+
+void candidate_set(struct pool *p, struct tenant *t, bool candidate, uint32_t held, uint64_t first_waiter)
+{
+	if (t->candidate == candidate && (!candidate || (t->held == held && t->first_waiter == first_waiter)))
+		return;
+	if (t->candidate) {
+		bool two = RB_LEFT(t, in_candidates) && RB_RIGHT(t, in_candidates);
+		struct tenant *parent = two ? NULL : RB_PARENT(t, in_candidates);
+
+		RB_REMOVE(candidates, &p->candidates, t);
+		for (; parent; parent = RB_PARENT(parent, in_candidates))
+			sum_candidates(parent);
+	}
+	t->candidate = candidate;
+	if (!candidate)
+		return;
+	t->held = held;
+	t->first_waiter = first_waiter;
+	t->oldest = t;
+	FAIR_ASSERT(!RB_INSERT(candidates, &p->candidates, t));
+	for (struct tenant *above = t; above; above = RB_PARENT(above, in_candidates))
+		sum_candidates(above);
+}
+
+/* All tenants that hold less than the share stand left of the path to it. */
+struct tenant *candidate_oldest_below(const struct pool *p, uint32_t share)
+{
+	struct tenant *best = NULL, *t = RB_ROOT(&p->candidates);
+
+	while (t) {
+		if (t->held >= share) {
+			t = RB_LEFT(t, in_candidates);
+			continue;
+		}
+		struct tenant *left = RB_LEFT(t, in_candidates);
+
+		if (!best || t->first_waiter < best->first_waiter)
+			best = t;
+		if (left && left->oldest->first_waiter < best->first_waiter)
+			best = left->oldest;
+		t = RB_RIGHT(t, in_candidates);
+	}
+	return best;
+}

@@ -1,0 +1,614 @@
+/* SPDX-License-Identifier: MIT */
+/* Leases: the line, presence, keys, grants and ends. */
+#include "state.h"
+
+/* Ids are random, made by the caller and not by clients: their bytes are their hash. */
+static unsigned id_hash(const struct fair_id *id)
+{
+	unsigned hash;
+
+	memcpy(&hash, id->bytes, sizeof(hash));
+	return hash;
+}
+
+struct lease *lease_find(const struct fair *f, const struct fair_id *id)
+{
+	struct lease *l;
+
+	HASH_FIND_BYHASHVALUE(by_id, f->by_id, id, sizeof(*id), id_hash(id), l);
+	return l;
+}
+
+bool lease_is_present(const struct lease *l)
+{
+	return l->state == FAIR_PENDING && l->attached > 0;
+}
+
+static void tell(struct fair *f, const struct lease *l, enum fair_event_type type)
+{
+	event_add(f, (struct fair_event){.type = type, .id = l->id}, l->tenant);
+}
+
+/* ---- keys ---- */
+
+#define KEY_BYTES_MAX (sizeof(void *) + FAIR_KEY_MAX)
+
+static unsigned key_bytes(char *bytes, const struct tenant *t, const char *key, size_t key_len)
+{
+	FAIR_ASSERT(key_len >= 1 && key_len <= FAIR_KEY_MAX);
+	memcpy(bytes, &t, sizeof(t));
+	memcpy(bytes + sizeof(t), key, key_len);
+	return (unsigned)(sizeof(t) + key_len);
+}
+
+struct key *key_find(const struct fair *f, const struct tenant *t, const char *key, size_t key_len)
+{
+	char bytes[KEY_BYTES_MAX];
+	unsigned size = key_bytes(bytes, t, key, key_len);
+	struct key *k;
+
+	HASH_FIND_BYHASHVALUE(by_bytes, f->by_key, bytes, size, hash_of(f, bytes, size), k);
+	return k;
+}
+
+static struct key *key_new(struct fair *f, struct lease *l, const char *key, size_t key_len)
+{
+	struct key *k = memory_get(f, sizeof(*k) + sizeof(void *) + key_len);
+
+	if (!k)
+		return NULL;
+	k->lease = l;
+	k->size = key_bytes(k->bytes, l->tenant, key, key_len);
+	f->hash_failed = false;
+	HASH_ADD_KEYPTR_BYHASHVALUE(by_bytes, f->by_key, k->bytes, k->size, hash_of(f, k->bytes, k->size), k);
+	if (f->hash_failed) {
+		memory_put(f, k);
+		return NULL;
+	}
+	return k;
+}
+
+static void key_free(struct fair *f, struct lease *l)
+{
+	if (!l->key)
+		return;
+	HASH_DELETE(by_bytes, f->by_key, l->key);
+	memory_put(f, l->key);
+	l->key = NULL;
+}
+
+/* ---- life ---- */
+
+static struct lease *lease_new(struct fair *f, struct tenant *t, const struct fair_request *r)
+{
+	size_t label_size = strlen(r->label) + 1;
+	struct lease *l = memory_get(f, sizeof(*l) + label_size);
+
+	FAIR_ASSERT(label_size <= FAIR_LABEL_MAX + 1);
+	if (!l)
+		return NULL;
+	l->id = r->id;
+	l->tenant = t;
+	l->asked_ttl_ns = l->ttl_ns = r->ttl_ns;
+	l->arrived_ns = f->now;
+	l->deadline_ns = l->keep_until_ns = l->timer_at = FAIR_NEVER;
+	l->attached = 1;
+	l->try_once = !r->wait;
+	memcpy(l->label, r->label, label_size);
+	if (r->key && !(l->key = key_new(f, l, r->key, r->key_len))) {
+		memory_put(f, l);
+		return NULL;
+	}
+	f->hash_failed = false;
+	HASH_ADD_KEYPTR_BYHASHVALUE(by_id, f->by_id, &l->id, sizeof(l->id), id_hash(&l->id), l);
+	if (f->hash_failed) {
+		key_free(f, l);
+		memory_put(f, l);
+		return NULL;
+	}
+	l->number = ++f->last_number;
+	t->references++;
+	leases_insert(t->pool, l);
+	return l;
+}
+
+void lease_free(struct fair *f, struct lease *l)
+{
+	struct tenant *t = l->tenant;
+
+	timer_set(f, l, FAIR_NEVER);
+	key_free(f, l);
+	HASH_DELETE(by_id, f->by_id, l);
+	memory_put(f, l);
+	tenant_dereference(f, t);
+}
+
+/* Takes a pending lease away as if it had never been. */
+static void lease_drop(struct fair *f, struct lease *l)
+{
+	struct tenant *t = l->tenant;
+
+	FAIR_ASSERT(l->state == FAIR_PENDING);
+	leases_remove(t->pool, l);
+	t->references++;
+	lease_free(f, l);
+	tenant_settle(f, t);
+	tenant_dereference(f, t);
+}
+
+static void forget(struct fair *f, struct lease *l)
+{
+	struct pool *p = l->tenant->pool;
+
+	FAIR_ASSERT(l->state == FAIR_ENDED);
+	DL_DELETE(p->ended, l);
+	p->num_ended--;
+	lease_free(f, l);
+}
+
+/* The one time at which something happens to a lease by itself. */
+static void timer_update(struct fair *f, struct lease *l)
+{
+	uint64_t at = l->keep_until_ns;
+
+	if (l->state == FAIR_ACTIVE && l->deadline_ns < at)
+		at = l->deadline_ns;
+	if (l->state == FAIR_ENDED)
+		at = l->ended_ns + f->config.key_memory_ns;
+	timer_set(f, l, at);
+}
+
+/* After any change of a lease's state, presence or times. */
+static void lease_settle(struct fair *f, struct lease *l)
+{
+	timer_update(f, l);
+	leases_changed(l);
+	tenant_settle(f, l->tenant);
+}
+
+void lease_grant(struct fair *f, struct lease *l)
+{
+	FAIR_ASSERT(lease_is_present(l));
+	l->state = FAIR_ACTIVE;
+	l->slot_id = slots_take(&l->tenant->pool->slots);
+	l->token = f->next_token++;
+	l->granted_ns = f->now;
+	tell(f, l, FAIR_EV_GRANTED);
+	lease_settle(f, l);
+}
+
+static void count_grant(struct fair *f, struct lease *l)
+{
+	struct pool *p = l->tenant->pool;
+
+	p->granted_total++;
+	window_add(&p->wait, f->now, l->granted_ns - l->arrived_ns);
+	l->confirmed = true;
+}
+
+static void count_end(struct fair *f, const struct lease *l, enum fair_reason reason)
+{
+	struct pool *p = l->tenant->pool;
+
+	if (reason == FAIR_REASON_REVOKED)
+		p->revoked_total++;
+	if (l->state != FAIR_ACTIVE)
+		return;
+	p->released_total += reason == FAIR_REASON_RELEASED;
+	p->expired_total += reason == FAIR_REASON_EXPIRED;
+	p->unclaimed_total += reason == FAIR_REASON_UNCLAIMED;
+	window_add(&p->hold, f->now, f->now - l->granted_ns);
+}
+
+/* "A key whose place was given up or lost is free at once": only a lease that was granted keeps it. */
+void lease_end(struct fair *f, struct lease *l, enum fair_reason reason)
+{
+	struct tenant *t = l->tenant;
+	struct pool *p = t->pool;
+
+	FAIR_ASSERT(l->state != FAIR_ENDED);
+	if (l->state == FAIR_ACTIVE) {
+		if (!l->confirmed)
+			count_grant(f, l);
+		slots_give(&p->slots, l->slot_id);
+	} else {
+		key_free(f, l);
+	}
+	count_end(f, l, reason);
+	event_add(f, (struct fair_event){.type = FAIR_EV_ENDED, .id = l->id, .reason = reason, .was = l->state}, t);
+	leases_remove(p, l);
+	l->state = FAIR_ENDED;
+	l->reason = reason;
+	l->ended_ns = f->now;
+	l->attached = 0;
+	timer_update(f, l);
+	DL_APPEND(p->ended, l);
+	p->num_ended++;
+	tenant_settle(f, t);
+	if (p->num_ended > f->config.ended_max)
+		forget(f, p->ended);
+}
+
+void lease_refuse(struct fair *f, struct lease *l)
+{
+	tell(f, l, FAIR_EV_REFUSED);
+	lease_end(f, l, FAIR_REASON_TENANT_CLOSING);
+}
+
+void lease_timer_over(struct fair *f, struct lease *l)
+{
+	if (l->state == FAIR_ENDED)
+		forget(f, l);
+	else if (l->state == FAIR_PENDING)
+		lease_end(f, l, FAIR_REASON_PLACE_LOST);
+	else
+		lease_end(f, l, l->deadline_ns <= l->keep_until_ns ? FAIR_REASON_EXPIRED : FAIR_REASON_UNCLAIMED);
+}
+
+/* "A lease is alive while now < deadline, and ended from then on for every call", also when the sweep is not there yet. */
+struct lease *lease_find_now(struct fair *f, const struct fair_id *id)
+{
+	struct lease *l = lease_find(f, id);
+
+	if (!l)
+		return NULL;
+	if (l->state == FAIR_ACTIVE && l->number < l->tenant->revoke_below)
+		lease_end(f, l, FAIR_REASON_REVOKED);
+	else if (l->state == FAIR_PENDING && l->number < l->tenant->refuse_below)
+		lease_refuse(f, l);
+	else if (l->timer_at != FAIR_NEVER && l->timer_at + f->late_ns <= f->now)
+		lease_timer_over(f, l);
+	return lease_find(f, id);
+}
+
+/* ---- acquiring ---- */
+
+static struct fair_place place_of(const struct lease *l)
+{
+	const struct tenant *t = l->tenant;
+	const struct pool *p = t->pool;
+	struct counts c = tenant_counts(t);
+	struct fair_place place = {.position = tenant_present_before(t, l->number) + 1,
+	                           .ahead = pool_present_before(p, l->number),
+	                           .active_slots = c.active,
+	                           .share = p->share,
+	                           .waiting = c.present - lease_is_present(l),
+	                           .reason = FAIR_WAIT_POOL_FULL};
+
+	if (!lease_is_present(l))
+		place.reason = FAIR_WAIT_ABSENT;
+	else if (p->held)
+		place.reason = FAIR_WAIT_HELD;
+	else if (c.active >= p->share)
+		place.reason = FAIR_WAIT_AT_SHARE;
+	return place;
+}
+
+enum fair_err fair_lease_place(const struct fair *f, const struct fair_id *id, struct fair_place *ret)
+{
+	const struct lease *l = lease_find(f, id);
+
+	if (!l || l->state != FAIR_PENDING)
+		return FAIR_E_LEASE_NOT_FOUND;
+	*ret = place_of(l);
+	return FAIR_OK;
+}
+
+static void attach(struct fair *f, struct lease *l)
+{
+	l->attached++;
+	l->keep_until_ns = FAIR_NEVER;
+	lease_settle(f, l);
+}
+
+/* The rules of Presence, Place and Lost answers in the HTTP contract. */
+static void detach(struct fair *f, struct lease *l)
+{
+	FAIR_ASSERT(l->attached > 0);
+	if (l->attached > 1 || (l->state == FAIR_ACTIVE && l->claimed)) {
+		l->attached--;
+		return;
+	}
+	if (!l->key) {
+		lease_end(f, l, l->state == FAIR_PENDING ? FAIR_REASON_LEFT : FAIR_REASON_UNCLAIMED);
+		return;
+	}
+	l->attached = 0;
+	l->keep_until_ns = f->now + (l->state == FAIR_PENDING ? f->config.queue_grace_ns : f->config.claim_ns);
+	lease_settle(f, l);
+}
+
+static enum fair_err acquire_known(struct fair *f, struct lease *l, const struct fair_request *r,
+                                   struct fair_acquired *ret)
+{
+	ret->id = l->id;
+	ret->known = true;
+	if (l->state == FAIR_ENDED)
+		return FAIR_E_LEASE_ENDED;
+	if (l->asked_ttl_ns != r->ttl_ns || strcmp(l->label, r->label) != 0)
+		return FAIR_E_KEY_REUSED;
+	l->try_once = l->try_once && !r->wait;
+	attach(f, l);
+	call_end(f);
+	ret->state = l->state;
+	if (l->state == FAIR_ACTIVE || r->wait)
+		return FAIR_OK;
+	ret->place = place_of(l);
+	ret->placed = true;
+	l->tenant->pool->no_slot_total++;
+	detach(f, l);
+	call_end(f);
+	return FAIR_E_NO_SLOT;
+}
+
+/* Whether a waiter that was not granted at once is one too many; it is counted already. */
+static bool line_is_full(const struct lease *l)
+{
+	const struct pool *p = l->tenant->pool;
+	struct counts c = tenant_counts(l->tenant);
+
+	return pool_counts(p).present > p->config.max_waiting || c.present + c.absent > p->config.tenant_max_waiting;
+}
+
+static enum fair_err acquire_new(struct fair *f, struct tenant *t, const struct fair_request *r,
+                                 struct fair_acquired *ret)
+{
+	struct lease *l = lease_new(f, t, r);
+	enum fair_err err = FAIR_OK;
+
+	if (!l)
+		return FAIR_E_NO_MEMORY;
+	ret->id = l->id;
+	lease_settle(f, l);
+	call_end(f);
+	ret->state = l->state;
+	if (l->state == FAIR_ACTIVE)
+		return FAIR_OK;
+	if (l->try_once) {
+		ret->place = place_of(l);
+		t->pool->no_slot_total++;
+		err = FAIR_E_NO_SLOT;
+	} else if (line_is_full(l)) {
+		err = FAIR_E_QUEUE_FULL;
+	} else if (l->key) {
+		tell(f, l, FAIR_EV_PLACED);
+	}
+	if (err) {
+		lease_drop(f, l);
+		call_end(f);
+	}
+	return err;
+}
+
+static enum fair_err acquire_tenant(struct fair *f, struct pool *p, const struct fair_request *r, struct tenant **ret)
+{
+	struct tenant *t = tenant_registered(p, f, r->tenant);
+	enum fair_err err = FAIR_OK;
+	bool created;
+
+	if (t && t->state == TENANT_CLOSING)
+		return FAIR_E_TENANT_CLOSING;
+	if (!t && !r->auto_register)
+		return FAIR_E_TENANT_NOT_REGISTERED;
+	if (!t && !(err = tenant_open(f, p, r->tenant, &t, &created))) {
+		t->anonymous = t->automatic = true;
+		event_add(f, (struct fair_event){.type = FAIR_EV_TENANT}, t);
+		tenant_settle(f, t);
+	}
+	*ret = t;
+	return err;
+}
+
+enum fair_err fair_acquire(struct fair *f, uint64_t now, const struct fair_request *request, struct fair_acquired *ret)
+{
+	struct pool *p = pool_find(f, request->pool);
+	struct tenant *t = NULL;
+
+	FAIR_ASSERT(request->ttl_ns > 0);
+	memset(ret, 0, sizeof(*ret));
+	call_begin(f, now);
+	if (!p)
+		return FAIR_E_POOL_NOT_FOUND;
+	FAIR_ASSERT(!lease_find(f, &request->id));
+	t = tenant_find(p, f, request->tenant);
+	if (request->key && t) {
+		struct key *k = key_find(f, t, request->key, request->key_len);
+		struct fair_id id = k ? k->lease->id : request->id;
+
+		/* What is due for it may be left when the budget of the call ran out. */
+		if (k && lease_find_now(f, &id) && (k = key_find(f, t, request->key, request->key_len)))
+			return acquire_known(f, k->lease, request, ret);
+	}
+
+	enum fair_err err = acquire_tenant(f, p, request, &t);
+
+	return err ? err : acquire_new(f, t, request, ret);
+}
+
+enum fair_err fair_attach(struct fair *f, uint64_t now, const struct fair_id *id)
+{
+	enum fair_err err = FAIR_OK;
+	struct lease *l;
+
+	call_begin(f, now);
+	l = lease_find_now(f, id);
+	if (!l)
+		err = FAIR_E_LEASE_NOT_FOUND;
+	else if (l->state == FAIR_ENDED)
+		err = FAIR_E_LEASE_ENDED;
+	else
+		attach(f, l);
+	call_end(f);
+	return err;
+}
+
+void fair_detach(struct fair *f, uint64_t now, const struct fair_id *id, enum fair_detach how)
+{
+	struct lease *l;
+
+	call_begin(f, now);
+	l = lease_find_now(f, id);
+	if (l && l->state != FAIR_ENDED && l->attached > 0) {
+		if (how == FAIR_DETACH_WAIT_OVER)
+			l->tenant->pool->no_slot_total++;
+		detach(f, l);
+	}
+	call_end(f);
+}
+
+void fair_claim(struct fair *f, uint64_t now, const struct fair_id *id)
+{
+	struct lease *l;
+
+	call_begin(f, now);
+	l = lease_find_now(f, id);
+	if (l && l->state == FAIR_ACTIVE) {
+		l->claimed = true;
+		l->keep_until_ns = FAIR_NEVER;
+		timer_update(f, l);
+	}
+	call_end(f);
+}
+
+bool fair_key_find(const struct fair *f, const char *pool, const char *tenant, const char *key, size_t key_len,
+                   struct fair_id *ret_id)
+{
+	const struct pool *p = pool_find(f, pool);
+	const struct tenant *t = p ? tenant_find(p, f, tenant) : NULL;
+	const struct key *k = t ? key_find(f, t, key, key_len) : NULL;
+
+	if (k)
+		*ret_id = k->lease->id;
+	return k != NULL;
+}
+
+/* ---- holding ---- */
+
+enum fair_err fair_heartbeat(struct fair *f, uint64_t now, const struct fair_id *id, uint64_t ttl_ns)
+{
+	enum fair_err err = FAIR_OK;
+	struct lease *l;
+
+	call_begin(f, now);
+	l = lease_find_now(f, id);
+	if (!l) {
+		err = FAIR_E_LEASE_NOT_FOUND;
+	} else if (l->state == FAIR_ENDED) {
+		err = FAIR_E_LEASE_ENDED;
+	} else if (l->state == FAIR_PENDING) {
+		err = FAIR_E_LEASE_PENDING;
+	} else {
+		if (ttl_ns > 0 && ttl_ns != l->ttl_ns) {
+			l->ttl_ns = ttl_ns;
+			tell(f, l, FAIR_EV_RENEWED);
+		}
+		l->claimed = true;
+		l->keep_until_ns = FAIR_NEVER;
+		if (l->confirmed)
+			l->deadline_ns = now + l->ttl_ns;
+		timer_update(f, l);
+	}
+	call_end(f);
+	return err;
+}
+
+static void give_up(struct fair *f, struct lease *l)
+{
+	lease_end(f, l, l->state == FAIR_PENDING ? FAIR_REASON_LEFT : FAIR_REASON_RELEASED);
+}
+
+static enum fair_err end_by_id(struct fair *f, uint64_t now, const struct fair_id *id, bool revoke)
+{
+	enum fair_err err = FAIR_OK;
+	struct lease *l;
+
+	call_begin(f, now);
+	l = lease_find_now(f, id);
+	if (!l)
+		err = FAIR_E_LEASE_NOT_FOUND;
+	else if (l->state == FAIR_ENDED)
+		err = !revoke && (l->reason == FAIR_REASON_RELEASED || l->reason == FAIR_REASON_LEFT) ? FAIR_OK
+		                                                                                     : FAIR_E_LEASE_ENDED;
+	else if (revoke)
+		lease_end(f, l, FAIR_REASON_REVOKED);
+	else
+		give_up(f, l);
+	call_end(f);
+	return err;
+}
+
+enum fair_err fair_release(struct fair *f, uint64_t now, const struct fair_id *id)
+{
+	return end_by_id(f, now, id, false);
+}
+
+enum fair_err fair_revoke(struct fair *f, uint64_t now, const struct fair_id *id)
+{
+	return end_by_id(f, now, id, true);
+}
+
+bool fair_cancel(struct fair *f, uint64_t now, const char *pool, const char *tenant, const char *key, size_t key_len)
+{
+	struct fair_id id;
+	struct lease *l = NULL;
+
+	call_begin(f, now);
+	if (fair_key_find(f, pool, tenant, key, key_len, &id))
+		l = lease_find_now(f, &id);
+
+	bool found = l && l->state != FAIR_ENDED;
+
+	if (found)
+		give_up(f, l);
+	call_end(f);
+	return found;
+}
+
+/* ---- durability ---- */
+
+static struct lease *unconfirmed(const struct fair *f, const struct fair_id *id)
+{
+	struct lease *l = lease_find(f, id);
+
+	return l && l->state == FAIR_ACTIVE && !l->confirmed ? l : NULL;
+}
+
+void fair_confirm(struct fair *f, uint64_t now, const struct fair_id *id)
+{
+	struct lease *l;
+
+	call_begin(f, now);
+	l = unconfirmed(f, id);
+	if (l) {
+		count_grant(f, l);
+		l->deadline_ns = now + l->ttl_ns;
+		timer_update(f, l);
+	}
+	call_end(f);
+}
+
+void fair_withdraw(struct fair *f, uint64_t now, const struct fair_id *id)
+{
+	struct lease *l;
+
+	call_begin(f, now);
+	l = unconfirmed(f, id);
+	if (!l)
+		return;
+	slots_give(&l->tenant->pool->slots, l->slot_id);
+	l->state = FAIR_PENDING;
+	l->token = 0;
+	l->granted_ns = 0;
+	l->claimed = false;
+	if (l->attached == 0)
+		l->keep_until_ns = now + f->config.queue_grace_ns;
+	tell(f, l, FAIR_EV_WITHDRAWN);
+	leases_changed(l);
+	if (l->try_once)
+		lease_drop(f, l);
+	else if (l->tenant->state == TENANT_CLOSING)
+		lease_refuse(f, l);
+	else
+		lease_settle(f, l);
+	call_end(f);
+}

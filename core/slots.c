@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: MIT */
+#include "state.h"
+
+bool slots_init(struct fair *f, struct slots *s, uint32_t count)
+{
+	uint32_t bits = count;
+
+	memset(s, 0, sizeof(*s));
+	do {
+		FAIR_ASSERT(s->levels < SLOT_LEVELS);
+		s->words[s->levels] = (bits + 63) / 64;
+		s->level[s->levels] = memory_get(f, s->words[s->levels] * sizeof(uint64_t));
+		if (!s->level[s->levels]) {
+			slots_fini(f, s);
+			return false;
+		}
+		bits = s->words[s->levels++];
+	} while (bits > 1);
+	for (uint32_t i = 0; i < count; i++)
+		slots_give(s, i);
+	return true;
+}
+
+void slots_fini(struct fair *f, struct slots *s)
+{
+	for (uint32_t i = 0; i < SLOT_LEVELS; i++)
+		memory_put(f, s->level[i]);
+	memset(s, 0, sizeof(*s));
+}
+
+uint32_t slots_take(struct slots *s)
+{
+	uint32_t at = 0;
+
+	for (uint32_t i = s->levels; i-- > 0;) {
+		FAIR_ASSERT(s->level[i][at]);
+		at = at * 64 + (uint32_t)__builtin_ctzll(s->level[i][at]);
+	}
+	uint32_t bit = at;
+	for (uint32_t i = 0; i < s->levels; i++) {
+		uint64_t *word = &s->level[i][bit / 64];
+
+		*word &= ~(UINT64_C(1) << (bit % 64));
+		if (*word)
+			break;
+		bit /= 64;
+	}
+	return at;
+}
+
+void slots_give(struct slots *s, uint32_t slot)
+{
+	FAIR_ASSERT(!slots_is_free(s, slot));
+	for (uint32_t i = 0; i < s->levels; i++) {
+		s->level[i][slot / 64] |= UINT64_C(1) << (slot % 64);
+		slot /= 64;
+	}
+}
+
+bool slots_is_free(const struct slots *s, uint32_t slot)
+{
+	return s->level[0][slot / 64] >> (slot % 64) & 1;
+}

@@ -1,0 +1,266 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The state of the core, private to core/. Rules that hold between any two calls are verified by check.c.
+ *
+ * Counts are sums over the trees of leases (struct counts at each node) and never kept beside them.
+ */
+#ifndef FAIRSHARE_STATE_H
+#define FAIRSHARE_STATE_H
+
+#include <bsd/sys/tree.h>
+#include <string.h>
+
+#include "fair.h"
+
+/* uthash takes memory through the struct fair in scope and reports a lack of it there. */
+#define HASH_NONFATAL_OOM 1
+#define uthash_malloc(size) f->config.alloc((size), f->config.alloc_context)
+#define uthash_free(memory, size) f->config.free((memory), f->config.alloc_context)
+#define uthash_nonfatal_oom(element) (f->hash_failed = true)
+#define HASH_INITIAL_NUM_BUCKETS 4096U
+#define HASH_INITIAL_NUM_BUCKETS_LOG2 12U
+#include <uthash.h>
+#include <utlist.h>
+
+#include "assertion.h"
+
+struct lease;
+struct tenant;
+struct pool;
+
+struct counts {
+	uint32_t active, present, absent;
+};
+
+/* What an idempotency key stands for. It lives as long as its waiter or lease and as the lease is remembered. */
+struct key {
+	UT_hash_handle by_bytes;
+	struct lease *lease;
+	unsigned size;
+	char bytes[];              /* address of the tenant, then the key: the scope is part of it */
+};
+
+/*
+ * One acquire: a waiter while pending, a holder while active, then remembered. Pending and active ones are in the
+ * trees of their pool and tenant, ordered by number; ended ones only in the pool's list of ended ones.
+ */
+struct lease {
+	UT_hash_handle by_id;
+	struct fair_id id;
+	RB_ENTRY(lease) in_pool;
+	RB_ENTRY(lease) in_tenant;
+	RB_ENTRY(lease) in_timers;  /* iff timer_at != FAIR_NEVER */
+	struct counts pool_sum, tenant_sum;
+	struct lease *prev, *next;  /* ended ones of the pool, oldest first */
+	struct tenant *tenant;
+	struct key *key;            /* or NULL */
+	uint64_t number;            /* arrival: the order of everything */
+	uint64_t asked_ttl_ns;      /* of the acquire: what a repetition is compared with */
+	uint64_t ttl_ns;
+	uint64_t arrived_ns, granted_ns, ended_ns;
+	uint64_t deadline_ns;       /* active and confirmed: end without heartbeat */
+	uint64_t keep_until_ns;     /* without attached requests: end of queue_grace (pending) or of claim (unclaimed) */
+	uint64_t timer_at;
+	uint64_t token;
+	uint32_t attached;          /* requests of the client that wait for an answer */
+	uint32_t slot_id;
+	enum fair_state state;
+	enum fair_reason reason;
+	bool confirmed, claimed, try_once;
+	char label[];
+};
+
+RB_HEAD(pool_leases, lease);
+RB_HEAD(tenant_leases, lease);
+RB_HEAD(timers, lease);
+
+struct instance {
+	struct instance *prev, *next;
+	char name[];
+};
+
+/*
+ * A tenant is open (registered), closing (no registration, leases remain), or a ghost: gone, and kept only because
+ * remembered leases still name it.
+ */
+enum tenant_state { TENANT_OPEN, TENANT_CLOSING, TENANT_GHOST };
+
+struct tenant {
+	UT_hash_handle by_name;
+	struct pool *pool;
+	uint64_t number;
+	enum tenant_state state;
+	bool anonymous, automatic;
+	struct instance *instances;
+	uint32_t num_instances;
+	struct tenant_leases leases;
+	uint32_t references;        /* leases in any state */
+	uint64_t refuse_below;      /* its waiters with smaller numbers are refused: it was closed after they came */
+	uint64_t revoke_below;      /* its leases with smaller numbers are revoked: it was forced out */
+	struct tenant *doomed_prev, *doomed_next;
+	bool doomed;                /* in the list of tenants with leases below these numbers */
+	uint64_t idle_since;
+	struct tenant *idle_prev, *idle_next;
+	bool idle;                  /* in the list of tenants that idleness changes */
+
+	/* Not for ghosts. In the tree of tenants by number, with the number of open and of demanding ones below. */
+	RB_ENTRY(tenant) in_pool;
+	bool is_open, is_demanding;
+	uint32_t sum_open, sum_demanding;
+
+	RB_ENTRY(tenant) in_busy;   /* by load (active + waiting), most first */
+	uint32_t load;
+
+	/* Candidates: open tenants with a present waiter, by slots held; `oldest` has the first waiter of the subtree. */
+	RB_ENTRY(tenant) in_candidates;
+	bool candidate;
+	uint32_t held;
+	uint64_t first_waiter;
+	struct tenant *oldest;
+
+	char name[FAIR_NAME_MAX + 1];
+};
+
+RB_HEAD(tenants, tenant);
+RB_HEAD(busy, tenant);
+RB_HEAD(candidates, tenant);
+
+/* The free slots of a pool: bits in levels, each bit of a level telling whether a word of the one below has any. */
+#define SLOT_LEVELS 4
+struct slots {
+	uint64_t *level[SLOT_LEVELS];
+	uint32_t words[SLOT_LEVELS];
+	uint32_t levels;
+};
+
+/* A histogram with 32 steps to each power of two: quantiles within 4 %. */
+#define HISTOGRAM_STEPS 32
+#define HISTOGRAM_BINS (60 * HISTOGRAM_STEPS)
+struct histogram {
+	uint32_t bins[HISTOGRAM_BINS];
+	uint64_t count, max;
+};
+
+struct window {
+	struct histogram half[2];
+	uint32_t current;
+	uint64_t turned_at;
+};
+
+struct pool {
+	struct pool *prev, *next;   /* in the order of names */
+	struct fair_pool_config config;
+	char name[FAIR_NAME_MAX + 1];
+	struct tenant *by_name;
+	struct tenants tenants;
+	struct busy busy;
+	struct candidates candidates;
+	struct pool_leases leases;
+	struct lease *ended;
+	uint32_t num_ended;
+	struct slots slots;
+	uint32_t share;             /* worked out anew whenever the number of demanding tenants changes */
+	uint32_t share_demanding;   /* the number it was worked out for */
+	bool held;
+	struct pool *dirty_prev, *dirty_next;
+	bool dirty;                 /* in the list of pools in which something may be granted */
+	uint64_t granted_total, released_total, expired_total, revoked_total, unclaimed_total, no_slot_total;
+	uint64_t calculator_failures;
+	struct window wait, hold;
+};
+
+struct fair {
+	struct fair_config config;
+	bool hash_failed;
+	uint64_t now;               /* of the call that runs */
+	uint64_t late_ns;
+	uint64_t last_number, next_token;
+	struct pool *pools;
+	struct lease *by_id;
+	struct key *by_key;
+	struct timers timers;
+	struct tenant *doomed, *idle;
+	struct pool *dirty;
+	bool more;                  /* work was left when a budget ran out */
+	struct fair_event *events;  /* a ring */
+	uint32_t event_first, event_count, event_max;
+};
+
+/* memory.c */
+void *memory_get(struct fair *f, size_t size);   /* zeroed, or NULL */
+void memory_put(struct fair *f, void *memory);
+
+/* index.c: the trees. Insertion and removal keep the sums of all ancestors true. */
+void leases_insert(struct pool *p, struct lease *l);
+void leases_remove(struct pool *p, struct lease *l);
+void leases_changed(struct lease *l);   /* its state or presence changed: the sums above it do */
+struct counts pool_counts(const struct pool *p);
+struct counts tenant_counts(const struct tenant *t);
+uint32_t pool_present_before(const struct pool *p, uint64_t number);
+uint32_t tenant_present_before(const struct tenant *t, uint64_t number);
+struct lease *tenant_first_present(const struct tenant *t);
+struct lease *pool_lease_after(const struct pool *p, uint64_t number, enum fair_state state);
+struct lease *tenant_lease_after(const struct tenant *t, uint64_t number, enum fair_state state);
+struct lease *tenant_first_lease(const struct tenant *t);
+
+void timer_set(struct fair *f, struct lease *l, uint64_t at);
+struct lease *timer_first(const struct fair *f);
+
+void tenants_insert(struct pool *p, struct tenant *t);
+void tenants_remove(struct pool *p, struct tenant *t);
+void tenants_changed(struct tenant *t);
+struct tenant *tenants_after(const struct pool *p, uint64_t number);
+uint32_t pool_open(const struct pool *p);
+uint32_t pool_demanding(const struct pool *p);
+void busy_set(struct pool *p, struct tenant *t, uint32_t load);
+struct tenant *busy_next(const struct pool *p, const struct tenant *t);
+void candidate_set(struct pool *p, struct tenant *t, bool candidate, uint32_t held, uint64_t first_waiter);
+struct tenant *candidate_oldest_below(const struct pool *p, uint32_t share);
+
+/* slots.c */
+bool slots_init(struct fair *f, struct slots *s, uint32_t count);
+void slots_fini(struct fair *f, struct slots *s);
+uint32_t slots_take(struct slots *s);      /* the lowest free one; there must be one */
+void slots_give(struct slots *s, uint32_t slot);
+bool slots_is_free(const struct slots *s, uint32_t slot);
+
+/* histogram.c */
+void window_add(struct window *w, uint64_t now, uint64_t value);
+struct fair_quantiles window_quantiles(struct window *w, uint64_t now);
+
+/* pool.c */
+struct pool *pool_find(const struct fair *f, const char *name);
+void pool_dirty(struct fair *f, struct pool *p);
+void pool_share_update(struct fair *f, struct pool *p);
+bool pool_grant_one(struct fair *f, struct pool *p);
+void pool_free(struct fair *f, struct pool *p);
+
+/* tenant.c */
+struct tenant *tenant_find(const struct pool *p, const struct fair *f, const char *name);   /* ghosts too */
+struct tenant *tenant_registered(const struct pool *p, const struct fair *f, const char *name);
+enum fair_err tenant_open(struct fair *f, struct pool *p, const char *name, struct tenant **ret, bool *ret_created);
+void tenant_settle(struct fair *f, struct tenant *t);   /* after any change of its leases; may free it */
+void tenant_dereference(struct fair *f, struct tenant *t);
+void tenant_touch(struct fair *f, struct tenant *t);    /* it was used: its idle time starts anew */
+void tenant_idle_over(struct fair *f, struct tenant *t);
+bool tenant_doom_one(struct fair *f);
+void tenant_free(struct fair *f, struct tenant *t);
+
+/* lease.c */
+struct lease *lease_find(const struct fair *f, const struct fair_id *id);
+struct lease *lease_find_now(struct fair *f, const struct fair_id *id);
+void lease_grant(struct fair *f, struct lease *l);
+void lease_end(struct fair *f, struct lease *l, enum fair_reason reason);
+void lease_refuse(struct fair *f, struct lease *l);
+void lease_timer_over(struct fair *f, struct lease *l);
+bool lease_is_present(const struct lease *l);
+struct key *key_find(const struct fair *f, const struct tenant *t, const char *key, size_t key_len);
+void lease_free(struct fair *f, struct lease *l);
+
+/* fair.c */
+void call_begin(struct fair *f, uint64_t now);   /* works off what is due */
+void call_end(struct fair *f);                   /* brings the pools to rest */
+void event_add(struct fair *f, struct fair_event event, const struct tenant *t);
+unsigned hash_of(const struct fair *f, const void *bytes, size_t size);
+
+#endif

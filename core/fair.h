@@ -369,8 +369,8 @@ const char *fair_tenant_instance(const struct fair *f, const char *pool, const c
 /* fair_tenant_next gives the first tenant of the pool after `number` (0: from the start); false at the end. */
 bool fair_tenant_next(const struct fair *f, const char *pool, uint64_t number, struct fair_tenant_view *ret);
 /*
- * fair_tenant_busiest walks the tenants by active + waiting, most first, then by number: start with *cursor NULL,
- * pass it back unchanged. Closing ones are left out. No call may come between.
+ * fair_tenant_busiest walks the tenants by active + waiting, most first (sums over 63 within 4 %), equal ones in no
+ * order: start with *cursor NULL, pass it back unchanged. Closing ones are left out. No call may come between.
  */
 bool fair_tenant_busiest(const struct fair *f, const char *pool, const void **cursor, struct fair_tenant_view *ret);
 

@@ -4,7 +4,7 @@
 /* Quantiles cover the current half and the one before it: the last 5 to 10 minutes. */
 #define HALF_NS (UINT64_C(300) * 1000000000)
 
-static uint32_t bin_of(uint64_t value)
+uint32_t histogram_bin(uint64_t value)
 {
 	if (value < HISTOGRAM_STEPS)
 		return (uint32_t)value;
@@ -44,7 +44,7 @@ void window_add(struct window *w, uint64_t now, uint64_t value)
 
 	struct histogram *h = &w->half[w->current];
 
-	h->bins[bin_of(value)]++;
+	h->bins[histogram_bin(value)]++;
 	h->count++;
 	if (value > h->max)
 		h->max = value;

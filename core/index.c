@@ -230,16 +230,22 @@ void timer_set(struct fair *f, struct lease *l, uint64_t at)
 {
 	if (l->timer_at == at)
 		return;
-	if (l->timer_at != FAIR_NEVER)
+	if (l->timer_at != FAIR_NEVER) {
+		if (f->first_timer == l)
+			f->first_timer = timers_RB_NEXT(l);
 		RB_REMOVE(timers, &f->timers, l);
+	}
 	l->timer_at = at;
-	if (at != FAIR_NEVER)
-		FAIR_ASSERT(!RB_INSERT(timers, &f->timers, l));
+	if (at == FAIR_NEVER)
+		return;
+	FAIR_ASSERT(!RB_INSERT(timers, &f->timers, l));
+	if (!f->first_timer || by_timer(l, f->first_timer) < 0)
+		f->first_timer = l;
 }
 
 struct lease *timer_first(const struct fair *f)
 {
-	return timers_RB_MINMAX((struct timers *)&f->timers, RB_NEGINF);
+	return f->first_timer;
 }
 
 /* ---- tenants ---- */
@@ -247,13 +253,6 @@ struct lease *timer_first(const struct fair *f)
 static int by_tenant_number(const struct tenant *a, const struct tenant *b)
 {
 	return order(a->number, b->number);
-}
-
-static int by_load(const struct tenant *a, const struct tenant *b)
-{
-	int busier = order(b->load, a->load);
-
-	return busier ? busier : by_tenant_number(a, b);
 }
 
 static int by_held(const struct tenant *a, const struct tenant *b)
@@ -288,7 +287,6 @@ static void sum_candidates(struct tenant *t)
 	}
 }
 
-RB_GENERATE_INTERNAL(busy, tenant, in_busy, by_load, static)
 #undef RB_AUGMENT
 #define RB_AUGMENT(t) sum_tenants(t)
 RB_GENERATE_INTERNAL(tenants, tenant, in_pool, by_tenant_number, static)
@@ -307,7 +305,7 @@ void tenants_insert(struct pool *p, struct tenant *t)
 	FAIR_ASSERT(!RB_INSERT(tenants, &p->tenants, t));
 	tenants_changed(t);
 	t->load = 0;
-	FAIR_ASSERT(!RB_INSERT(busy, &p->busy, t));
+	DL_APPEND2(p->busy[0], t, busy_prev, busy_next);
 }
 
 void tenants_remove(struct pool *p, struct tenant *t)
@@ -317,7 +315,7 @@ void tenants_remove(struct pool *p, struct tenant *t)
 
 	RB_REMOVE(tenants, &p->tenants, t);
 	tenants_changed(parent);
-	RB_REMOVE(busy, &p->busy, t);
+	DL_DELETE2(p->busy[histogram_bin(t->load)], t, busy_prev, busy_next);
 }
 
 struct tenant *tenants_after(const struct pool *p, uint64_t number)
@@ -347,16 +345,26 @@ uint32_t pool_demanding(const struct pool *p)
 
 void busy_set(struct pool *p, struct tenant *t, uint32_t load)
 {
-	if (t->load == load)
-		return;
-	RB_REMOVE(busy, &p->busy, t);
+	uint32_t from = histogram_bin(t->load), to = histogram_bin(load);
+
 	t->load = load;
-	FAIR_ASSERT(!RB_INSERT(busy, &p->busy, t));
+	if (from == to)
+		return;
+	DL_DELETE2(p->busy[from], t, busy_prev, busy_next);
+	DL_APPEND2(p->busy[to], t, busy_prev, busy_next);
 }
 
 struct tenant *busy_next(const struct pool *p, const struct tenant *t)
 {
-	return t ? busy_RB_NEXT((struct tenant *)t) : busy_RB_MINMAX((struct busy *)&p->busy, RB_NEGINF);
+	uint32_t bin = t ? histogram_bin(t->load) : BUSY_BINS;
+
+	if (t && t->busy_next)
+		return t->busy_next;
+	while (bin-- > 0) {
+		if (p->busy[bin])
+			return p->busy[bin];
+	}
+	return NULL;
 }
 
 void candidate_set(struct pool *p, struct tenant *t, bool candidate, uint32_t held, uint64_t first_waiter)

@@ -359,7 +359,7 @@ static enum fair_err acquire_new(struct fair *f, struct tenant *t, const struct 
 	if (!l)
 		return FAIR_E_NO_MEMORY;
 	ret->id = l->id;
-	lease_settle(f, l);
+	tenant_settle(f, t);
 	call_end(f);
 	ret->state = l->state;
 	if (l->state == FAIR_ACTIVE)

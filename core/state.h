@@ -108,7 +108,7 @@ struct tenant {
 	bool is_open, is_demanding;
 	uint32_t sum_open, sum_demanding;
 
-	RB_ENTRY(tenant) in_busy;   /* by load (active + waiting), most first */
+	struct tenant *busy_prev, *busy_next;   /* in pool->busy by load: active + waiting */
 	uint32_t load;
 
 	/* Candidates: open tenants with a present waiter, by slots held; `oldest` has the first waiter of the subtree. */
@@ -122,7 +122,6 @@ struct tenant {
 };
 
 RB_HEAD(tenants, tenant);
-RB_HEAD(busy, tenant);
 RB_HEAD(candidates, tenant);
 
 /* The free slots of a pool: bits in levels, each bit of a level telling whether a word of the one below has any. */
@@ -136,6 +135,7 @@ struct slots {
 /* A histogram with 32 steps to each power of two: quantiles within 4 %. */
 #define HISTOGRAM_STEPS 32
 #define HISTOGRAM_BINS (60 * HISTOGRAM_STEPS)
+#define BUSY_BINS (28 * HISTOGRAM_STEPS)   /* those of 32-bit values */
 struct histogram {
 	uint32_t bins[HISTOGRAM_BINS];
 	uint64_t count, max;
@@ -153,7 +153,7 @@ struct pool {
 	char name[FAIR_NAME_MAX + 1];
 	struct tenant *by_name;
 	struct tenants tenants;
-	struct busy busy;
+	struct tenant *busy[BUSY_BINS];   /* tenants by load, in bins of a histogram: a change costs no search */
 	struct candidates candidates;
 	struct pool_leases leases;
 	struct lease *ended;
@@ -179,6 +179,7 @@ struct fair {
 	struct lease *by_id;
 	struct key *by_key;
 	struct timers timers;
+	struct lease *first_timer;  /* the least of them: every call asks for it */
 	struct tenant *doomed, *idle;
 	struct pool *dirty;
 	bool more;                  /* work was left when a budget ran out */
@@ -225,6 +226,7 @@ void slots_give(struct slots *s, uint32_t slot);
 bool slots_is_free(const struct slots *s, uint32_t slot);
 
 /* histogram.c */
+uint32_t histogram_bin(uint64_t value);
 void window_add(struct window *w, uint64_t now, uint64_t value);
 struct fair_quantiles window_quantiles(struct window *w, uint64_t now);
 

@@ -196,6 +196,7 @@ uint64_t fair_next_deadline(const struct fair *f)
 void fair_lateness(struct fair *f, uint64_t late_ns)
 {
 	f->late_ns = late_ns;
+	f->more = true;   /* what is due has changed */
 }
 
 enum fair_err fair_hold(struct fair *f, uint64_t now, const char *pool, bool on)

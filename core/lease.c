@@ -337,7 +337,6 @@ static enum fair_err acquire_known(struct fair *f, struct lease *l, const struct
 	ret->placed = true;
 	l->tenant->pool->no_slot_total++;
 	detach(f, l);
-	call_end(f);
 	return FAIR_E_NO_SLOT;
 }
 
@@ -373,11 +372,18 @@ static enum fair_err acquire_new(struct fair *f, struct tenant *t, const struct 
 	} else if (l->key) {
 		tell(f, l, FAIR_EV_PLACED);
 	}
-	if (err) {
+	if (err)
 		lease_drop(f, l);
-		call_end(f);
-	}
 	return err;
+}
+
+static bool key_id(const struct fair *f, const struct tenant *t, const struct fair_request *r, struct fair_id *ret)
+{
+	const struct key *k = key_find(f, t, r->key, r->key_len);
+
+	if (k)
+		*ret = k->lease->id;
+	return k != NULL;
 }
 
 static enum fair_err acquire_tenant(struct fair *f, struct pool *p, const struct fair_request *r, struct tenant **ret)
@@ -399,10 +405,24 @@ static enum fair_err acquire_tenant(struct fair *f, struct pool *p, const struct
 	return err;
 }
 
+static enum fair_err acquire(struct fair *f, struct pool *p, const struct fair_request *r, struct fair_acquired *ret)
+{
+	struct tenant *t = tenant_find(p, f, r->tenant);
+	struct fair_id id;
+
+	/* "A known key is answered before the state of its tenant is looked at"; what is due for it comes first. */
+	if (r->key && t && key_id(f, t, r, &id) && lease_find_now(f, &id) && key_id(f, t, r, &id))
+		return acquire_known(f, lease_find(f, &id), r, ret);
+
+	enum fair_err err = acquire_tenant(f, p, r, &t);
+
+	return err ? err : acquire_new(f, t, r, ret);
+}
+
 enum fair_err fair_acquire(struct fair *f, uint64_t now, const struct fair_request *request, struct fair_acquired *ret)
 {
 	struct pool *p = pool_find(f, request->pool);
-	struct tenant *t = NULL;
+	enum fair_err err;
 
 	FAIR_ASSERT(request->ttl_ns > 0);
 	memset(ret, 0, sizeof(*ret));
@@ -410,19 +430,9 @@ enum fair_err fair_acquire(struct fair *f, uint64_t now, const struct fair_reque
 	if (!p)
 		return FAIR_E_POOL_NOT_FOUND;
 	FAIR_ASSERT(!lease_find(f, &request->id));
-	t = tenant_find(p, f, request->tenant);
-	if (request->key && t) {
-		struct key *k = key_find(f, t, request->key, request->key_len);
-		struct fair_id id = k ? k->lease->id : request->id;
-
-		/* What is due for it may be left when the budget of the call ran out. */
-		if (k && lease_find_now(f, &id) && (k = key_find(f, t, request->key, request->key_len)))
-			return acquire_known(f, k->lease, request, ret);
-	}
-
-	enum fair_err err = acquire_tenant(f, p, request, &t);
-
-	return err ? err : acquire_new(f, t, request, ret);
+	err = acquire(f, p, request, ret);
+	call_end(f);
+	return err;
 }
 
 enum fair_err fair_attach(struct fair *f, uint64_t now, const struct fair_id *id)

@@ -152,6 +152,7 @@ static void tenant_gone(struct fair *f, struct tenant *t)
 	tenants_changed(t);
 	tenants_remove(p, t);
 	pool_share_update(f, p);
+	pool_dirty(f, p);   /* its last lease has just ended */
 	t->state = TENANT_GHOST;
 	if (t->references == 0)
 		tenant_free(f, t);

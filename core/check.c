@@ -45,7 +45,7 @@ static void check_tenant(const struct fair *f, const struct tenant *t)
 	FAIR_ASSERT(open || c.active + c.present + c.absent > 0);
 	FAIR_ASSERT(t->is_open == open && t->is_demanding == (open && c.active + c.present > 0));
 	FAIR_ASSERT(t->load == c.active + c.present);
-	FAIR_ASSERT(t->candidate == (open && first_present > 0));
+	FAIR_ASSERT(t->candidate == (open && !t->doomed && first_present > 0));
 	if (t->candidate)
 		FAIR_ASSERT(t->held == c.active && t->first_waiter == first_present);
 }
@@ -58,7 +58,7 @@ static void check_rest(const struct fair *f, const struct pool *p)
 	if (p->held || f->more || pool_counts(p).active >= p->config.max_slots)
 		return;
 	for (t = p->by_name; t; t = t->by_name.next)
-		FAIR_ASSERT(!(t->state == TENANT_OPEN && tenant_counts(t).present > 0 && tenant_counts(t).active < p->share));
+		FAIR_ASSERT(!(t->candidate && tenant_counts(t).active < p->share));
 }
 
 static void check_pool(const struct fair *f, const struct pool *p)

@@ -132,6 +132,16 @@ static bool lease_due(struct fair *f, uint64_t due)
 	return true;
 }
 
+static bool forget_due(struct fair *f, uint64_t due)
+{
+	struct lease *l = f->ended;
+
+	if (!l || l->ended_ns + f->config.key_memory_ns > due)
+		return false;
+	lease_forget(f, l);
+	return true;
+}
+
 static bool tenant_due(struct fair *f, uint64_t due)
 {
 	struct tenant *t = f->idle;
@@ -154,10 +164,10 @@ static void work(struct fair *f, uint32_t budget)
 	for (; budget > 0; budget--) {
 		if (f->event_count + EVENTS_RESERVE > f->event_max)
 			return;
-		if (!grant_one(f) && !tenant_doom_one(f) && !lease_due(f, due) && !tenant_due(f, due)) {
-			f->more = false;
-			return;
-		}
+		if (grant_one(f) || tenant_doom_one(f) || lease_due(f, due) || forget_due(f, due) || tenant_due(f, due))
+			continue;
+		f->more = false;
+		return;
 	}
 }
 
@@ -188,6 +198,8 @@ uint64_t fair_next_deadline(const struct fair *f)
 
 	if (f->more)
 		return 0;
+	if (f->ended && f->ended->ended_ns + f->config.key_memory_ns < next)
+		next = f->ended->ended_ns + f->config.key_memory_ns;
 	if (f->idle && f->idle->idle_since + f->config.tenant_idle_ns < next)
 		next = f->idle->idle_since + f->config.tenant_idle_ns;
 	return next;

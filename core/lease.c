@@ -136,12 +136,13 @@ static void lease_drop(struct fair *f, struct lease *l)
 	tenant_dereference(f, t);
 }
 
-static void forget(struct fair *f, struct lease *l)
+void lease_forget(struct fair *f, struct lease *l)
 {
 	struct pool *p = l->tenant->pool;
 
 	FAIR_ASSERT(l->state == FAIR_ENDED);
 	DL_DELETE(p->ended, l);
+	DL_DELETE2(f->ended, l, all_prev, all_next);
 	p->num_ended--;
 	lease_free(f, l);
 }
@@ -153,8 +154,6 @@ static void timer_update(struct fair *f, struct lease *l)
 
 	if (l->state == FAIR_ACTIVE && l->deadline_ns < at)
 		at = l->deadline_ns;
-	if (l->state == FAIR_ENDED)
-		at = l->ended_ns + f->config.key_memory_ns;
 	timer_set(f, l, at);
 }
 
@@ -221,12 +220,13 @@ void lease_end(struct fair *f, struct lease *l, enum fair_reason reason)
 	l->reason = reason;
 	l->ended_ns = f->now;
 	l->attached = 0;
-	timer_update(f, l);
+	timer_set(f, l, FAIR_NEVER);
 	DL_APPEND(p->ended, l);
+	DL_APPEND2(f->ended, l, all_prev, all_next);
 	p->num_ended++;
 	tenant_settle(f, t);
 	if (p->num_ended > f->config.ended_max)
-		forget(f, p->ended);
+		lease_forget(f, p->ended);
 }
 
 void lease_refuse(struct fair *f, struct lease *l)
@@ -237,9 +237,7 @@ void lease_refuse(struct fair *f, struct lease *l)
 
 void lease_timer_over(struct fair *f, struct lease *l)
 {
-	if (l->state == FAIR_ENDED)
-		forget(f, l);
-	else if (l->state == FAIR_PENDING)
+	if (l->state == FAIR_PENDING)
 		lease_end(f, l, FAIR_REASON_PLACE_LOST);
 	else
 		lease_end(f, l, l->deadline_ns <= l->keep_until_ns ? FAIR_REASON_EXPIRED : FAIR_REASON_UNCLAIMED);

@@ -45,26 +45,30 @@ struct key {
  * trees of their pool and tenant, ordered by number; ended ones only in the pool's list of ended ones.
  */
 struct lease {
-	UT_hash_handle by_id;
-	struct fair_id id;
+	/* What the walks up and down the trees touch stands together, a cache line each. */
+	uint64_t number;            /* arrival: the order of everything */
 	RB_ENTRY(lease) in_pool;
-	RB_ENTRY(lease) in_tenant;
+	struct counts pool_sum;
+	uint32_t attached;          /* requests of the client that wait for an answer */
+	enum fair_state state;
+	uint64_t timer_at;
 	RB_ENTRY(lease) in_timers;  /* iff timer_at != FAIR_NEVER */
-	struct counts pool_sum, tenant_sum;
-	struct lease *prev, *next;  /* ended ones of the pool, oldest first */
 	struct tenant *tenant;
 	struct key *key;            /* or NULL */
-	uint64_t number;            /* arrival: the order of everything */
+	RB_ENTRY(lease) in_tenant;
+	struct counts tenant_sum;
+
+	UT_hash_handle by_id;
+	struct fair_id id;
+	struct lease *prev, *next;  /* ended ones of the pool, oldest first */
+	struct lease *all_prev, *all_next;   /* ended ones of all pools, oldest first */
 	uint64_t asked_ttl_ns;      /* of the acquire: what a repetition is compared with */
 	uint64_t ttl_ns;
 	uint64_t arrived_ns, granted_ns, ended_ns;
 	uint64_t deadline_ns;       /* active and confirmed: end without heartbeat */
 	uint64_t keep_until_ns;     /* without attached requests: end of queue_grace (pending) or of claim (unclaimed) */
-	uint64_t timer_at;
 	uint64_t token;
-	uint32_t attached;          /* requests of the client that wait for an answer */
 	uint32_t slot_id;
-	enum fair_state state;
 	enum fair_reason reason;
 	bool confirmed, claimed, try_once;
 	char label[];
@@ -180,6 +184,7 @@ struct fair {
 	struct key *by_key;
 	struct timers timers;
 	struct lease *first_timer;  /* the least of them: every call asks for it */
+	struct lease *ended;        /* in the order in which they are forgotten */
 	struct tenant *doomed, *idle;
 	struct pool *dirty;
 	bool more;                  /* work was left when a budget ran out */
@@ -255,6 +260,7 @@ void lease_grant(struct fair *f, struct lease *l);
 void lease_end(struct fair *f, struct lease *l, enum fair_reason reason);
 void lease_refuse(struct fair *f, struct lease *l);
 void lease_timer_over(struct fair *f, struct lease *l);
+void lease_forget(struct fair *f, struct lease *l);
 bool lease_is_present(const struct lease *l);
 struct key *key_find(const struct fair *f, const struct tenant *t, const char *key, size_t key_len);
 void lease_free(struct fair *f, struct lease *l);

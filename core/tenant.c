@@ -165,7 +165,7 @@ void tenant_settle(struct fair *f, struct tenant *t)
 	struct counts c = tenant_counts(t);
 	bool open = t->state == TENANT_OPEN;
 	bool demanding = open && c.active + c.present > 0;
-	struct lease *first = open ? tenant_first_present(t) : NULL;
+	struct lease *first = open && !t->doomed ? tenant_first_present(t) : NULL;
 
 	if (t->state == TENANT_CLOSING && RB_EMPTY(&t->leases)) {
 		tenant_gone(f, t);
@@ -292,25 +292,26 @@ enum fair_err fair_unregister(struct fair *f, uint64_t now, const char *pool, co
 	return FAIR_OK;
 }
 
-/* Ends one lease that an unregistering doomed; false when there is none. */
+/* Ends one lease that an unregistering doomed, or lets a tenant without any go on; false when no tenant is doomed. */
 bool tenant_doom_one(struct fair *f)
 {
-	while (f->doomed) {
-		struct tenant *t = f->doomed;
-		struct lease *waiter = tenant_lease_after(t, 0, FAIR_PENDING);
-		struct lease *holder = tenant_lease_after(t, 0, FAIR_ACTIVE);
+	struct tenant *t = f->doomed;
 
-		if (waiter && waiter->number < t->refuse_below) {
-			lease_refuse(f, waiter);
-			return true;
-		}
-		if (holder && holder->number < t->revoke_below) {
-			lease_end(f, holder, FAIR_REASON_REVOKED);
-			return true;
-		}
+	if (!t)
+		return false;
+
+	struct lease *waiter = tenant_lease_after(t, 0, FAIR_PENDING);
+	struct lease *holder = tenant_lease_after(t, 0, FAIR_ACTIVE);
+
+	if (waiter && waiter->number < t->refuse_below) {
+		lease_refuse(f, waiter);
+	} else if (holder && holder->number < t->revoke_below) {
+		lease_end(f, holder, FAIR_REASON_REVOKED);
+	} else {
 		doomed_leave(f, t);
+		tenant_settle(f, t);   /* re-opened meanwhile, its new waiters may be granted from here on */
 	}
-	return false;
+	return true;
 }
 
 /* "Only auto-registered tenants go by themselves"; of other tenants all registrations go but one, the newest. */

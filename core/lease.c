@@ -247,12 +247,13 @@ void lease_timer_over(struct fair *f, struct lease *l)
 struct lease *lease_find_now(struct fair *f, const struct fair_id *id)
 {
 	struct lease *l = lease_find(f, id);
+	const struct tenant *t = l ? l->tenant : NULL;
 
 	if (!l)
 		return NULL;
-	if (l->state == FAIR_ACTIVE && l->number < l->tenant->revoke_below)
+	if (t->doomed && l->state == FAIR_ACTIVE && l->number < t->revoke_below)
 		lease_end(f, l, FAIR_REASON_REVOKED);
-	else if (l->state == FAIR_PENDING && l->number < l->tenant->refuse_below)
+	else if (t->doomed && l->state == FAIR_PENDING && l->number < t->refuse_below)
 		lease_refuse(f, l);
 	else if (l->timer_at != FAIR_NEVER && l->timer_at + f->late_ns <= f->now)
 		lease_timer_over(f, l);
@@ -384,17 +385,17 @@ static bool key_id(const struct fair *f, const struct tenant *t, const struct fa
 	return k != NULL;
 }
 
-static enum fair_err acquire_tenant(struct fair *f, struct pool *p, const struct fair_request *r, struct tenant **ret)
+static enum fair_err acquire_tenant(struct fair *f, struct pool *p, const struct fair_request *r, struct tenant **ret,
+                                     bool *ret_created)
 {
 	struct tenant *t = tenant_registered(p, f, r->tenant);
 	enum fair_err err = FAIR_OK;
-	bool created;
 
 	if (t && t->state == TENANT_CLOSING)
 		return FAIR_E_TENANT_CLOSING;
 	if (!t && !r->auto_register)
 		return FAIR_E_TENANT_NOT_REGISTERED;
-	if (!t && !(err = tenant_open(f, p, r->tenant, &t, &created))) {
+	if (!t && !(err = tenant_open(f, p, r->tenant, &t, ret_created))) {
 		t->anonymous = t->automatic = true;
 		event_add(f, (struct fair_event){.type = FAIR_EV_TENANT}, t);
 		tenant_settle(f, t);
@@ -412,9 +413,15 @@ static enum fair_err acquire(struct fair *f, struct pool *p, const struct fair_r
 	if (r->key && t && key_id(f, t, r, &id) && lease_find_now(f, &id) && key_id(f, t, r, &id))
 		return acquire_known(f, lease_find(f, &id), r, ret);
 
-	enum fair_err err = acquire_tenant(f, p, r, &t);
+	bool created = false;
+	enum fair_err err = acquire_tenant(f, p, r, &t, &created);
 
-	return err ? err : acquire_new(f, t, r, ret);
+	if (err)
+		return err;
+	err = acquire_new(f, t, r, ret);
+	if (err == FAIR_E_NO_MEMORY && created)
+		tenant_idle_over(f, t);   /* nothing has changed: what was registered for it goes */
+	return err;
 }
 
 enum fair_err fair_acquire(struct fair *f, uint64_t now, const struct fair_request *request, struct fair_acquired *ret)
@@ -616,6 +623,8 @@ void fair_withdraw(struct fair *f, uint64_t now, const struct fair_id *id)
 		lease_drop(f, l);
 	else if (l->tenant->state == TENANT_CLOSING)
 		lease_refuse(f, l);
+	else if (l->attached == 0 && !l->key)
+		lease_end(f, l, FAIR_REASON_LEFT);
 	else
 		lease_settle(f, l);
 	call_end(f);

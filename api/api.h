@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The HTTP API without HTTP: turns requests into calls of the core, and the core's events into replies.
+ * No sockets, no clock, no libmicrohttpd. One thread owns a struct api and the struct fair under it.
+ *
+ * The way of a request: api_handle() -> route -> decode -> core call -> events -> hooks.store ->
+ * (at once, or when the batch is committed: api_committed()) -> encode -> hooks.answer.
+ *
+ * A struct api_request belongs to the caller and lives from api_handle() until the caller has been given its reply
+ * by hooks.answer and has told api_sent(), or has called api_broken(). hooks.answer is called exactly once for a
+ * request that does not break: from within api_handle(), or later while it is parked.
+ */
+#ifndef FAIRSHARED_API_H
+#define FAIRSHARED_API_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "fair.h"
+
+#define API_BODY_MAX 65536
+#define API_REQUEST_ID_MAX 128
+
+struct api;
+
+struct api_request {
+	/* Set by the caller; strings are borrowed and live as long as the request. NULL: the header is absent. */
+	const char *method;           /* "GET" */
+	const char *path;             /* as sent, still percent-encoded, without the query */
+	const char *query;            /* as sent, without "?"; NULL or "" for none */
+	const char *body;             /* NULL when empty */
+	size_t body_len;
+	bool body_too_large;          /* it was longer than API_BODY_MAX and not kept */
+	const char *request_id, *idempotency_key, *traceparent, *sec_fetch_site, *origin, *host, *accept;
+
+	/* Read by the caller. */
+	char id[API_REQUEST_ID_MAX + 1];   /* the request id, set by api_handle: echoed in X-Request-Id and logged */
+	const char *route;                 /* the route's template ("/leases/{id}"), "" when none matched */
+	bool parked;                       /* waits: watch its socket, and call api_broken() when the client leaves */
+	bool told_grant;                   /* its reply tells of a grant: check that the client is there before sending */
+
+	/* The api's own; zero at first. */
+	struct api_parked *waiting;        /* where it waits */
+	struct fair_id told;               /* the lease whose grant its reply tells of */
+};
+
+struct api_reply {
+	unsigned status;
+	const char *content_type;     /* NULL without body */
+	char *body;                   /* heap, moves to hooks.answer; NULL for none */
+	size_t body_len;
+	const char *allow;            /* value of Allow (static), or NULL */
+	char location[64];            /* value of Location, "" for none; long ones live in location_long */
+	char *location_long;          /* heap, moves to hooks.answer, or NULL */
+	unsigned retry_after;         /* seconds, 0 for none */
+	bool head;                    /* HEAD: send the headers and the length of the body, not the body */
+};
+
+struct api_hooks {
+	void *context;
+	/* answer takes the reply (its body moves). Must not call back into the api. */
+	void (*answer)(void *context, struct api_request *request, struct api_reply *reply);
+	/* store hands an event to the store. true: it is durable already. false: it is in a batch, and api_committed()
+	 * or api_failed() follows for the grants of that batch. Never called for events that change nothing stored. */
+	bool (*store)(void *context, const struct fair_event *event);
+	/* random fills with cryptographically secure bytes. */
+	void (*random)(void *context, void *bytes, size_t size);
+};
+
+enum api_readiness { API_READY, API_NOT_READY, API_DRAINING, API_STORE_UNAVAILABLE };
+
+struct api_config {
+	uint64_t min_ttl_ns, max_ttl_ns, default_ttl_ns;      /* 1 s, 1 h, 30 s */
+	uint64_t max_wait_ns, default_wait_ns;                /* 300 s, 30 s */
+	bool auto_register;
+	const char *version;
+	const char *openapi;          /* the text of openapi.yaml, borrowed */
+	size_t openapi_len;
+	/* For GET /pools: what is configured of a pool but is nothing to the core. NULL when there is no expression. Borrowed result. */
+	const char *(*share_calculator_of)(void *context, const char *pool);
+	void *share_calculator_context;
+	uint32_t requests_max;        /* parked requests at most, else 503 overloaded */
+};
+
+struct api_config api_config_default(void);
+
+/* api_create returns NULL without memory. `fair` is borrowed; the api drains its events. `now` starts the uptime. */
+struct api *api_create(struct fair *fair, const struct api_config *config, const struct api_hooks *hooks, uint64_t now);
+/* api_destroy frees it; every request must have been answered or broken before. */
+void api_destroy(struct api *api);
+
+/* api_clock says which wall time (ms since 1970) belongs to `now`: for the timestamps people read. Once a turn. */
+void api_clock(struct api *api, uint64_t now, int64_t wall_ms);
+
+/* api_handle takes one complete request. */
+void api_handle(struct api *api, struct api_request *request, uint64_t now);
+/* api_broken: the client of a request that has not been answered is gone. No answer follows. */
+void api_broken(struct api *api, struct api_request *request, uint64_t now);
+/* api_sent: the answer was handed to the kernel (or, false, could not be: the client had left). Once an answered request. */
+void api_sent(struct api *api, struct api_request *request, uint64_t now, bool handed_over);
+
+/* api_committed: the grants of these leases are durable; answers their requests. */
+void api_committed(struct api *api, uint64_t now, const struct fair_id *ids, size_t count);
+/* api_failed: the commit of these grants failed: they are withdrawn, their requests answered 503 store-unavailable.
+ * The caller has put fair_hold() on before, and ends it when the store is well again. */
+void api_failed(struct api *api, uint64_t now, const struct fair_id *ids, size_t count);
+
+/* api_advance works off what is due (core and waits); true when there is more to do. */
+bool api_advance(struct api *api, uint64_t now, uint32_t budget);
+/* api_next_deadline: as fair_next_deadline, over the waits too. */
+uint64_t api_next_deadline(const struct api *api);
+
+/* api_readiness sets what GET /readyz says. API_DRAINING: new acquires get 503, and all waiters are answered so now. */
+void api_set_readiness(struct api *api, uint64_t now, enum api_readiness readiness);
+
+/* api_drained: no lease is active in any pool. */
+bool api_drained(struct api *api, uint64_t now);
+
+#endif

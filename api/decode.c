@@ -1,0 +1,494 @@
+/* SPDX-License-Identifier: MIT */
+#include "decode.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "encode.h"
+#include "internal.h"
+#include "nearest.h"
+#include "parse.h"
+#include "problem.h"
+#include "text.h"
+
+#define ERRORS_MAX 20 /* past these a list of faults helps nobody */
+#define IDS_MAX 1000
+
+#define AT(member) offsetof(struct input, member)
+
+const struct field body_register[] = {
+	{"tenant_id", FIELD_NAME, AT(tenant_id), true},
+	{"pool", FIELD_NAME, AT(pool), false},
+	{"instance", FIELD_NAME, AT(instance), false},
+	{0},
+};
+const struct field body_acquire[] = {
+	{"tenant_id", FIELD_NAME, AT(tenant_id), true}, {"pool", FIELD_NAME, AT(pool), false},
+	{"ttl_seconds", FIELD_TTL, AT(ttl_ns), false},	{"wait_seconds", FIELD_WAIT, AT(body_wait_ns), false},
+	{"label", FIELD_LABEL, AT(label), false},		{0},
+};
+const struct field body_renew[] = {{"ttl_seconds", FIELD_TTL, AT(ttl_ns), false}, {0}};
+const struct field body_heartbeats[] = {
+	{"lease_ids", FIELD_IDS, AT(lease_ids), true},
+	{"ttl_seconds", FIELD_TTL, AT(ttl_ns), false},
+	{0},
+};
+const struct field query_tenants[] = {
+	{"pool", FIELD_NAME, AT(pool), false},
+	{"limit", FIELD_LIMIT, AT(limit), false},
+	{"cursor", FIELD_TEXT, AT(cursor), false},
+	{0},
+};
+const struct field query_pool[] = {{"pool", FIELD_NAME, AT(pool), false}, {0}};
+const struct field query_unregister[] = {
+	{"pool", FIELD_NAME, AT(pool), false},
+	{"instance", FIELD_NAME, AT(instance), false},
+	{"force", FIELD_BOOL, AT(force), false},
+	{0},
+};
+const struct field query_wait[] = {{"wait", FIELD_WAIT, AT(query_wait_ns), false}, {0}};
+const struct field query_leases[] = {
+	{"pool", FIELD_NAME, AT(pool), false},
+	{"tenant_id", FIELD_NAME, AT(tenant_id), false},
+	{"label", FIELD_LABEL, AT(label), false},
+	{"state", FIELD_STATE, AT(state), false},
+	{"limit", FIELD_LIMIT, AT(limit), false},
+	{"cursor", FIELD_TEXT, AT(cursor), false},
+	{0},
+};
+const struct field query_cancel[] = {
+	{"tenant_id", FIELD_NAME, AT(tenant_id), true},
+	{"pool", FIELD_NAME, AT(pool), false},
+	{0},
+};
+const struct field query_stats[] = {
+	{"pool", FIELD_NAME, AT(pool), false},
+	{"tenants", FIELD_BOOL, AT(tenants), false},
+	{"limit", FIELD_STATS_LIMIT, AT(limit), false},
+	{0},
+};
+const struct field query_check[] = {{"lease", FIELD_TEXT, AT(lease), true}, {0}};
+
+/* The faults found so far. */
+struct faults {
+	json_t *list; /* of {"pointer" | "parameter", "detail"} */
+	bool in_query;
+};
+
+__attribute__((format(printf, 3, 4))) static void fault(struct faults *faults, const char *name, const char *format,
+														...)
+{
+	char detail[512];
+	va_list args;
+	json_t *entry;
+
+	if (json_array_size(faults->list) >= ERRORS_MAX)
+		return;
+	va_start(args, format);
+	vsnprintf(detail, sizeof(detail), format, args);
+	va_end(args);
+	entry = json_object();
+	json_object_set_new(entry, faults->in_query ? "parameter" : "pointer", json_string(name));
+	json_object_set_new(entry, "detail", json_string(detail));
+	json_array_append_new(faults->list, entry);
+}
+
+static void answer_faults(struct api *api, struct call *call, json_t *list)
+{
+	const json_t *first = json_array_get(list, 0);
+	const char *parameter = json_string_value(json_object_get(first, "parameter"));
+	const char *pointer = json_string_value(json_object_get(first, "pointer"));
+	const char *detail = json_string_value(json_object_get(first, "detail"));
+	char shown[TEXT_SHOWN];
+	json_t *more = json_object();
+
+	text_show(parameter != NULL ? parameter : pointer != NULL ? pointer : "", shown);
+	json_object_set(more, "errors", list);
+	problem_send_with(api, call->request, PROBLEM_INVALID_VALUE, more, NULL, NULL, "%s: %s", shown,
+					  detail != NULL ? detail : "is not valid");
+}
+
+void decode_refuse(struct api *api, struct call *call, const char *parameter, const char *format, ...)
+{
+	struct faults faults = {json_array(), true};
+	char detail[384];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(detail, sizeof(detail), format, args);
+	va_end(args);
+	fault(&faults, parameter, "%s", detail);
+	answer_faults(api, call, faults.list);
+	json_decref(faults.list);
+}
+
+/* "/ttl_seconds" with ~ and / escaped, cut where nobody reads on; for a parameter its bare name. */
+static const char *place_of(const struct faults *faults, const char *name, char ret[256])
+{
+	size_t len = 0;
+
+	if (faults->in_query)
+		return text_show(name, ret);
+	ret[len++] = '/';
+	for (; *name != '\0' && len < 250; name++) {
+		if (*name == '~' || *name == '/') {
+			ret[len++] = '~';
+			ret[len++] = *name == '~' ? '0' : '1';
+		} else {
+			ret[len++] = *name;
+		}
+	}
+	/* The cut must not go through a character. */
+	if (*name != '\0') {
+		while (len > 1 && ((unsigned char)ret[len - 1] & 0x80) != 0)
+			len--;
+	}
+	ret[len] = '\0';
+	return ret;
+}
+
+static void fault_unknown(struct faults *faults, const struct field *fields, const char *name)
+{
+	const char *what = faults->in_query ? "parameter" : "member";
+	const struct field *best = NULL;
+	char place[256];
+
+	for (const struct field *field = fields; field != NULL && field->name != NULL; field++) {
+		if (best == NULL || nearest_distance(name, field->name) < nearest_distance(name, best->name))
+			best = field;
+	}
+	if (best != NULL)
+		fault(faults, place_of(faults, name, place), "there is no such %s; the nearest known one is '%s'", what,
+			  best->name);
+	else
+		fault(faults, place_of(faults, name, place), "there is no such %s; this request takes none", what);
+}
+
+static void *target(struct input *in, const struct field *field)
+{
+	return (char *)in + field->offset;
+}
+
+static void fault_name(struct faults *faults, const char *place, const char *text)
+{
+	char shown[TEXT_SHOWN];
+
+	fault(faults, place, "'%s' is no name: use 1 to 128 characters of A-Z a-z 0-9 . _ : @ -", text_show(text, shown));
+}
+
+static void take_text(struct faults *faults, const struct field *field, const char *place, const char *text,
+					  struct input *in)
+{
+	if (field->type == FIELD_NAME && !text_is_name(text))
+		fault_name(faults, place, text);
+	else if (field->type == FIELD_LABEL && !text_is_label(text))
+		fault(faults, place, "is no label: use at most %d characters of UTF-8 without controls", TEXT_LABEL_CHARACTERS);
+	else
+		*(const char **)target(in, field) = text;
+}
+
+static void take_time(const struct api *api, struct faults *faults, const struct field *field, const char *place,
+					  const char *text, uint64_t ns, struct input *in)
+{
+	uint64_t least = field->type == FIELD_TTL ? api->config.min_ttl_ns : 0;
+	uint64_t most = field->type == FIELD_TTL ? api->config.max_ttl_ns : api->config.max_wait_ns;
+	char shown[TEXT_SHOWN];
+
+	if (ns < least || ns > most)
+		fault(faults, place, "%s is out of range: use %g to %g seconds", text_show(text, shown), (double)least / 1e9,
+			  (double)most / 1e9);
+	else
+		*(uint64_t *)target(in, field) = ns;
+}
+
+static void take_parameter(const struct api *api, struct faults *faults, const struct field *field, const char *text,
+						   struct input *in)
+{
+	uint64_t most = field->type == FIELD_LIMIT ? 1000 : 10000, number;
+	char shown[TEXT_SHOWN];
+
+	switch (field->type) {
+	case FIELD_TTL:
+	case FIELD_WAIT:
+		if (parse_duration(text, &number))
+			take_time(api, faults, field, field->name, text, number, in);
+		else
+			fault(faults, field->name, "'%s' is no duration: use 250ms, 30s, 1m30s, 2h or a number of seconds",
+				  text_show(text, shown));
+		break;
+	case FIELD_LIMIT:
+	case FIELD_STATS_LIMIT:
+		if (parse_count(text, strlen(text), &number) && number >= 1 && number <= most)
+			*(uint64_t *)target(in, field) = number;
+		else
+			fault(faults, field->name, "'%s' is no limit: use a whole number from 1 to %d", text_show(text, shown),
+				  (int)most);
+		break;
+	case FIELD_BOOL:
+		if (strcmp(text, "true") == 0 || strcmp(text, "false") == 0)
+			*(bool *)target(in, field) = text[0] == 't';
+		else
+			fault(faults, field->name, "'%s' is neither true nor false", text_show(text, shown));
+		break;
+	case FIELD_STATE:
+		if (strcmp(text, "active") == 0 || strcmp(text, "pending") == 0)
+			*(enum fair_state *)target(in, field) = text[0] == 'a' ? FAIR_ACTIVE : FAIR_PENDING;
+		else
+			fault(faults, field->name, "'%s' is neither active nor pending", text_show(text, shown));
+		break;
+	default:
+		take_text(faults, field, field->name, text, in);
+	}
+}
+
+static void take_ids(struct faults *faults, const struct field *field, json_t *value, struct input *in)
+{
+	size_t count = json_array_size(value);
+	size_t i;
+	json_t *id;
+
+	if (count < 1 || count > IDS_MAX) {
+		fault(faults, "/lease_ids", "has %zu ids: use 1 to %d", count, IDS_MAX);
+		return;
+	}
+	json_array_foreach(value, i, id)
+	{
+		char place[64];
+
+		if (json_is_string(id))
+			continue;
+		snprintf(place, sizeof(place), "/lease_ids/%zu", i);
+		fault(faults, place, "is no string: use the id of a lease");
+	}
+	*(json_t **)target(in, field) = value;
+}
+
+static void take_member(const struct api *api, struct faults *faults, const struct field *field, json_t *value,
+						struct input *in)
+{
+	char place[256], text[40];
+	uint64_t ns = FAIR_NEVER;
+
+	place_of(faults, field->name, place);
+	if (field->type == FIELD_TTL || field->type == FIELD_WAIT) {
+		if (!json_is_number(value)) {
+			fault(faults, place, "is no number: give seconds");
+			return;
+		}
+		snprintf(text, sizeof(text), "%.15g", json_number_value(value));
+		if (!parse_seconds(json_number_value(value), &ns))
+			ns = FAIR_NEVER;
+		take_time(api, faults, field, place, text, ns, in);
+	} else if (field->type == FIELD_IDS) {
+		if (json_is_array(value))
+			take_ids(faults, field, value, in);
+		else
+			fault(faults, place, "is no array: give the ids of leases");
+	} else if (json_is_string(value)) {
+		take_text(faults, field, place, json_string_value(value), in);
+	} else {
+		fault(faults, place, "is no string");
+	}
+}
+
+static const struct field *field_named(const struct field *fields, const char *name)
+{
+	for (const struct field *field = fields; field != NULL && field->name != NULL; field++) {
+		if (strcmp(field->name, name) == 0)
+			return field;
+	}
+	return NULL;
+}
+
+static void members(const struct api *api, struct faults *faults, const struct field *fields, json_t *body,
+					struct input *in)
+{
+	const char *name;
+	json_t *value;
+
+	json_object_foreach(body, name, value)
+	{
+		const struct field *field = field_named(fields, name);
+
+		if (field != NULL)
+			take_member(api, faults, field, value, in);
+		else
+			fault_unknown(faults, fields, name);
+	}
+	for (const struct field *field = fields; field->name != NULL; field++) {
+		char place[256];
+
+		if (field->required && json_object_get(body, field->name) == NULL)
+			fault(faults, place_of(faults, field->name, place), "is missing: it is required");
+	}
+}
+
+/* One "name=value" of the query; both are decoded in place, which never lengthens them. */
+static void parameter(const struct api *api, struct faults *faults, const struct field *fields, char *name,
+					  const struct field **seen, struct input *in)
+{
+	char *value = strchr(name, '=');
+	static char none[] = "";
+	const struct field *field;
+	bool well;
+	size_t i;
+
+	if (value != NULL)
+		*value++ = '\0';
+	else
+		value = none;
+	well = text_unescape(value, strlen(value), true, value);
+	if (!text_unescape(name, strlen(name), true, name)) {
+		fault(faults, "?", "a name has a broken escape: use %%XX with two hexadecimal digits, not %%00");
+		return;
+	}
+	field = field_named(fields, name);
+	if (field == NULL) {
+		fault_unknown(faults, fields, name);
+		return;
+	}
+	for (i = 0; seen[i] != NULL; i++) {
+		if (seen[i] == field) {
+			fault(faults, name, "is there more than once: give it once");
+			return;
+		}
+	}
+	seen[i] = field;
+	if (well)
+		take_parameter(api, faults, field, value, in);
+	else
+		fault(faults, name, "has a broken escape: use %%XX with two hexadecimal digits, not %%00");
+}
+
+static void parameters(const struct api *api, struct faults *faults, const struct field *fields, char *query,
+					   struct input *in)
+{
+	const struct field *seen[16] = {0};
+	char *next = query;
+
+	while (next != NULL) {
+		char *name = next;
+
+		next = strchr(name, '&');
+		if (next != NULL)
+			*next++ = '\0';
+		if (*name != '\0')
+			parameter(api, faults, fields, name, seen, in);
+	}
+	for (const struct field *field = fields; field != NULL && field->name != NULL; field++) {
+		size_t i = 0;
+
+		while (seen[i] != NULL && seen[i] != field)
+			i++;
+		if (field->required && seen[i] == NULL)
+			fault(faults, field->name, "is missing: it is required");
+	}
+}
+
+static bool read_body(struct api *api, struct call *call, struct decoded *ret)
+{
+	const struct api_request *request = call->request;
+	json_error_t error;
+	char shown[TEXT_SHOWN];
+
+	if (request->body == NULL || request->body_len == 0) {
+		problem_send(api, call->request, PROBLEM_BAD_JSON, "line 1, column 1: the body is empty: send one JSON object");
+		return false;
+	}
+	ret->body = json_loadb(request->body, request->body_len, JSON_REJECT_DUPLICATES, &error);
+	if (ret->body == NULL) {
+		problem_send(api, call->request, PROBLEM_BAD_JSON, "line %d, column %d: %s: send one JSON object",
+					 error.line < 1 ? 1 : error.line, error.column < 0 ? 0 : error.column,
+					 text_show(error.text, shown));
+		return false;
+	}
+	if (!json_is_object(ret->body)) {
+		problem_send(api, call->request, PROBLEM_BAD_JSON,
+					 "line 1, column 1: the body is an array: send one JSON object");
+		return false;
+	}
+	return true;
+}
+
+static struct input input_none(void)
+{
+	return (struct input){
+		.ttl_ns = FAIR_NEVER,
+		.body_wait_ns = FAIR_NEVER,
+		.query_wait_ns = FAIR_NEVER,
+		.state = FAIR_ENDED,
+		.tenants = true,
+	};
+}
+
+bool decode_call(struct api *api, struct call *call, const struct route *route, struct decoded *ret)
+{
+	const struct api_request *request = call->request;
+	struct faults faults = {json_array(), true};
+	static char none[] = "";
+	bool fine;
+
+	*ret = (struct decoded){0};
+	call->in = input_none();
+	if (request->query != NULL && *request->query != '\0') {
+		ret->query = strdup(request->query);
+		if (ret->query == NULL)
+			fault(&faults, "?", "there is no memory for the query");
+	}
+	parameters(api, &faults, route->query, ret->query != NULL ? ret->query : none, &call->in);
+	if (route->takes_body == ROUTE_BODY_REQUIRED ||
+		(route->takes_body == ROUTE_BODY_OPTIONAL && request->body_len > 0)) {
+		if (!read_body(api, call, ret)) {
+			json_decref(faults.list);
+			return false;
+		}
+		faults.in_query = false;
+		members(api, &faults, route->body, ret->body, &call->in);
+	}
+	fine = json_array_size(faults.list) == 0;
+	if (!fine)
+		answer_faults(api, call, faults.list);
+	json_decref(faults.list);
+	return fine;
+}
+
+void decode_fini(struct decoded *decoded)
+{
+	json_decref(decoded->body);
+	free(decoded->query);
+}
+
+/* Takes the quotes off a quoted key, and the backslashes that are before quotes and backslashes. */
+static size_t unquote(const char *text, size_t len, char *ret, size_t size)
+{
+	bool quoted = len >= 2 && text[0] == '"' && text[len - 1] == '"';
+	size_t used = 0;
+
+	for (size_t i = quoted ? 1 : 0; i < len - (quoted ? 1 : 0); i++) {
+		if (quoted && text[i] == '\\' && i + 2 < len && (text[i + 1] == '"' || text[i + 1] == '\\'))
+			i++;
+		if (used < size)
+			ret[used] = text[i];
+		used++;
+	}
+	return used;
+}
+
+bool decode_key(struct api *api, struct call *call, char *ret, const char **ret_key, size_t *ret_len)
+{
+	const char *text = call->request->idempotency_key;
+
+	*ret_key = NULL;
+	*ret_len = 0;
+	if (text == NULL)
+		return true;
+	*ret_len = unquote(text, strlen(text), ret, FAIR_KEY_MAX);
+	if (*ret_len < 1 || *ret_len > FAIR_KEY_MAX) {
+		problem_send(api, call->request, PROBLEM_KEY_INVALID, "Idempotency-Key has %zu bytes: use 1 to %d", *ret_len,
+					 FAIR_KEY_MAX);
+		return false;
+	}
+	*ret_key = ret;
+	return true;
+}

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Bodies and query strings, strictly: declarative tables of fields, read into struct input. What is wrong is
+ * gathered and answered in one 422 that names each place.
+ */
+#ifndef FAIRSHARED_API_DECODE_H
+#define FAIRSHARED_API_DECODE_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+struct api;
+struct call;
+struct route;
+
+enum field_type {
+	FIELD_NAME,		   /* const char *: a name of a tenant, pool or instance */
+	FIELD_LABEL,	   /* const char * */
+	FIELD_TEXT,		   /* const char *: looked at by the handler */
+	FIELD_TTL,		   /* uint64_t: nanoseconds from min_ttl to max_ttl */
+	FIELD_WAIT,		   /* uint64_t: nanoseconds up to max_wait */
+	FIELD_LIMIT,	   /* uint64_t: 1..1000 */
+	FIELD_STATS_LIMIT, /* uint64_t: 1..10000 */
+	FIELD_BOOL,		   /* bool */
+	FIELD_STATE,	   /* enum fair_state: active or pending */
+	FIELD_IDS,		   /* json_t *: 1..1000 strings */
+};
+
+struct field {
+	const char *name; /* NULL ends a table */
+	enum field_type type;
+	size_t offset; /* in struct input */
+	bool required;
+};
+
+extern const struct field body_register[], body_acquire[], body_renew[], body_heartbeats[];
+extern const struct field query_tenants[], query_pool[], query_unregister[], query_wait[], query_leases[],
+	query_cancel[], query_stats[], query_check[];
+
+/* What decode_call() made, which lives as long as the call. */
+struct decoded {
+	json_t *body; /* or NULL */
+	char *query;  /* the decoded query: names and values lie in it; or NULL */
+};
+
+/*
+ * decode_call reads the query and the body of a call as its route says, into call->in. false: it was answered.
+ * decode_fini frees in both cases.
+ */
+bool decode_call(struct api *api, struct call *call, const struct route *route, struct decoded *ret);
+void decode_fini(struct decoded *decoded);
+
+/* decode_refuse answers 422 invalid-value for one query parameter or header, with a detail. */
+void decode_refuse(struct api *api, struct call *call, const char *parameter, const char *format, ...)
+	__attribute__((format(printf, 4, 5)));
+
+/*
+ * decode_key reads the Idempotency-Key of a call, bare or quoted, into `ret` (FAIR_KEY_MAX bytes). *ret_key is NULL
+ * when there is none. false: it was answered.
+ */
+bool decode_key(struct api *api, struct call *call, char *ret, const char **ret_key, size_t *ret_len);
+
+#endif

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the files of api/ share: the state of the api, and a call, which is one request on its way to its handler.
+ *
+ * A handler answers its request (reply_*, problem_*) or parks it (parked_add), and never drains the core's events:
+ * api_settle() does so after it, in one place, and answers whom the events concern.
+ */
+#ifndef FAIRSHARED_API_INTERNAL_H
+#define FAIRSHARED_API_INTERNAL_H
+
+#include <jansson.h>
+#include <string.h>
+
+#include "api.h"
+#include "parked.h"
+#include "route.h"
+
+#define NS_PER_MS UINT64_C(1000000)
+#define NS_PER_US UINT64_C(1000)
+#define NS_PER_S UINT64_C(1000000000)
+#define API_PARAMS_MAX 1
+#define API_SEGMENT_MAX 160 /* longer than any name: what does not fit cannot be one */
+#define API_SECONDS_KEPT 64 /* written out seconds remembered by encode_time() */
+
+/* A second of wall time, written out once: leases of one second share it. */
+struct api_second {
+	int64_t second;
+	char text[24];
+};
+
+struct api {
+	struct fair *fair;
+	struct api_config config;
+	struct api_hooks hooks;
+	uint64_t started;
+	uint64_t clock_now;	   /* this monotonic time ... */
+	int64_t clock_wall_ms; /* ... is this wall time */
+	struct api_second seconds[API_SECONDS_KEPT];
+	enum api_readiness readiness;
+	uint64_t unconfirmed; /* grants handed to the store and not yet heard of */
+	struct parked_set parked;
+	uint8_t random[1024]; /* drawn ahead: one system call serves many ids */
+	size_t random_left;
+	char allow[ROUTES_MAX][64]; /* value of Allow for the template of each route */
+};
+
+/* What the fields of decode.c are read into. What is absent keeps the value of input_none(). */
+struct input {
+	const char *tenant_id, *pool, *instance, *label, *cursor, *lease; /* NULL: absent */
+	uint64_t ttl_ns, body_wait_ns, query_wait_ns;					  /* FAIR_NEVER: absent */
+	uint64_t limit;													  /* 0: absent */
+	enum fair_state state;											  /* FAIR_ENDED: absent */
+	bool force, tenants;
+	json_t *lease_ids; /* borrowed from the body */
+};
+
+struct call {
+	struct api_request *request;
+	uint64_t now;
+	bool head;		   /* HEAD: shows, and claims and attaches nothing */
+	const char *param; /* the path's parameter; "" when it cannot be a name */
+	struct input in;
+};
+
+/* api_settle drains the core's events, answers whom they concern, and dispatches anew what was set aside. */
+void api_settle(struct api *api, uint64_t now);
+/* api_drain does only the first two: for handlers that make many events. */
+void api_drain(struct api *api, uint64_t now);
+/* api_random fills with random bytes. */
+void api_random(struct api *api, void *bytes, size_t size);
+
+#endif

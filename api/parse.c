@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: MIT */
+#include "parse.h"
+
+#include <math.h>
+#include <string.h>
+
+static bool is_digit(char c)
+{
+	return c >= '0' && c <= '9';
+}
+
+bool parse_count(const char *text, size_t len, uint64_t *ret_value)
+{
+	uint64_t value = 0;
+
+	if (len == 0 || len > 19 || (len > 1 && text[0] == '0'))
+		return false;
+	for (size_t i = 0; i < len; i++) {
+		if (!is_digit(text[i]))
+			return false;
+		value = value * 10 + (uint64_t)(text[i] - '0');
+	}
+	if (value > (uint64_t)INT64_MAX)
+		return false;
+	*ret_value = value;
+	return true;
+}
+
+/* Reads "12" or "1.25" at *at as billionths and moves on. */
+static bool decimal(const char **at, uint64_t *ret_billionths)
+{
+	const char *p = *at;
+	uint64_t whole = 0, part = 0, scale = UINT64_C(1000000000);
+
+	if (!is_digit(*p))
+		return false;
+	for (; is_digit(*p); p++) {
+		whole = whole * 10 + (uint64_t)(*p - '0');
+		if (whole > PARSE_SECONDS_MAX)
+			return false;
+	}
+	if (*p == '.') {
+		p++;
+		if (!is_digit(*p))
+			return false;
+		for (; is_digit(*p); p++) {
+			scale /= 10;
+			part += (uint64_t)(*p - '0') * scale;
+		}
+	}
+	*at = p;
+	*ret_billionths = whole * UINT64_C(1000000000) + part;
+	return true;
+}
+
+/* Reads a unit at *at and moves on: its rank (units go downwards), and what it multiplies and divides by. */
+static int unit(const char **at, uint64_t *ret_times, uint64_t *ret_over)
+{
+	static const struct {
+		const char *name;
+		uint64_t times, over;
+	} units[] = {{"ms", 1, 1000}, {"s", 1, 1}, {"m", 60, 1}, {"h", 3600, 1}};
+
+	for (int i = 0; i < 4; i++) {
+		size_t len = strlen(units[i].name);
+
+		if (strncmp(*at, units[i].name, len) == 0) {
+			*at += len;
+			*ret_times = units[i].times;
+			*ret_over = units[i].over;
+			return i;
+		}
+	}
+	return -1;
+}
+
+bool parse_duration(const char *text, uint64_t *ret_ns)
+{
+	uint64_t total = 0;
+	int above = 4;
+
+	do {
+		uint64_t ns, times = 1, over = 1;
+		int rank;
+
+		if (!decimal(&text, &ns))
+			return false;
+		if (*text == '\0' && above == 4)
+			rank = 0;
+		else
+			rank = unit(&text, &times, &over);
+		if (rank < 0 || rank >= above || ns / over > PARSE_SECONDS_MAX * UINT64_C(1000000000) / times)
+			return false;
+		above = rank;
+		total += ns * times / over;
+		if (total > PARSE_SECONDS_MAX * UINT64_C(1000000000))
+			return false;
+	} while (*text != '\0');
+	*ret_ns = total;
+	return true;
+}
+
+bool parse_seconds(double seconds, uint64_t *ret_ns)
+{
+	if (!(seconds >= 0 && seconds <= (double)PARSE_SECONDS_MAX))
+		return false;
+	*ret_ns = (uint64_t)llround(seconds * 1e9);
+	return true;
+}
+
+bool parse_quality(const char *text, size_t len, unsigned *ret_thousandths)
+{
+	char copy[8];
+	const char *at = copy;
+	uint64_t billionths;
+
+	if (len == 0 || len >= sizeof(copy))
+		return false;
+	memcpy(copy, text, len);
+	copy[len] = '\0';
+	if (!decimal(&at, &billionths) || *at != '\0' || billionths > UINT64_C(1000000000))
+		return false;
+	*ret_thousandths = (unsigned)(billionths / 1000000);
+	return true;
+}

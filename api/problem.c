@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: MIT */
+#include "problem.h"
+
+#include <assert.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "encode.h"
+
+struct row {
+	const char *code;
+	unsigned status;
+	const char *title;
+};
+
+static const struct row core_rows[] = {
+	[FAIR_E_POOL_NOT_FOUND] = {"pool-not-found", 404, "There is no such pool"},
+	[FAIR_E_POOL_EXISTS] = {"pool-exists", 409, "The pool exists already"},
+	[FAIR_E_TENANT_NOT_FOUND] = {"tenant-not-found", 404, "There is no such tenant"},
+	[FAIR_E_TENANT_NOT_REGISTERED] = {"tenant-not-registered", 409, "The tenant is not registered"},
+	[FAIR_E_TENANT_CLOSING] = {"tenant-closing", 409, "The tenant is closing"},
+	[FAIR_E_TOO_MANY_TENANTS] = {"too-many-tenants", 429, "The pool has its limit of tenants"},
+	[FAIR_E_TOO_MANY_INSTANCES] = {"too-many-instances", 429, "The tenant has its limit of instances"},
+	[FAIR_E_QUEUE_FULL] = {"queue-full", 429, "The line is full"},
+	[FAIR_E_NO_SLOT] = {"no-slot", 429, "No slot was free in time"},
+	[FAIR_E_KEY_REUSED] = {"idempotency-key-reused", 422, "The idempotency key was used for another request"},
+	[FAIR_E_LEASE_NOT_FOUND] = {"lease-not-found", 404, "There is no such lease"},
+	[FAIR_E_LEASE_ENDED] = {"lease-ended", 410, "The lease has ended"},
+	[FAIR_E_LEASE_PENDING] = {"lease-pending", 409, "The lease is still pending"},
+	[FAIR_E_NO_MEMORY] = {"overloaded", 503, "The server is overloaded"},
+};
+
+static const struct row own_rows[] = {
+	[PROBLEM_BAD_JSON - PROBLEM_OWN] = {"bad-json", 400, "The body is not one JSON object"},
+	[PROBLEM_BODY_TOO_LARGE - PROBLEM_OWN] = {"body-too-large", 413, "The body is too large"},
+	[PROBLEM_INVALID_VALUE - PROBLEM_OWN] = {"invalid-value", 422, "A value is not valid"},
+	[PROBLEM_KEY_INVALID - PROBLEM_OWN] = {"idempotency-key-invalid", 422, "The idempotency key is not valid"},
+	[PROBLEM_NOT_FOUND - PROBLEM_OWN] = {"not-found", 404, "There is no such path"},
+	[PROBLEM_METHOD_NOT_ALLOWED - PROBLEM_OWN] = {"method-not-allowed", 405, "The path does not have this method"},
+	[PROBLEM_CROSS_SITE - PROBLEM_OWN] = {"cross-site", 403, "Another site may not change anything here"},
+	[PROBLEM_LEASE_NOT_ACTIVE - PROBLEM_OWN] = {"lease-not-active", 403, "The lease is not active"},
+	[PROBLEM_SUPERSEDED - PROBLEM_OWN] = {"superseded", 409, "A newer request took over"},
+	[PROBLEM_NAMED_POOL - PROBLEM_OWN] = {"pool-not-found", 409, "There is no such pool"},
+	[PROBLEM_DRAINING - PROBLEM_OWN] = {"draining", 503, "The server is shutting down"},
+	[PROBLEM_NOT_READY - PROBLEM_OWN] = {"not-ready", 503, "The server is not ready yet"},
+	[PROBLEM_STORE_UNAVAILABLE - PROBLEM_OWN] = {"store-unavailable", 503, "The store is unavailable"},
+};
+
+static const struct row *row_of(int problem)
+{
+	if (problem >= PROBLEM_OWN) {
+		assert(problem < PROBLEM_END);
+		return &own_rows[problem - PROBLEM_OWN];
+	}
+	assert(problem > FAIR_OK && problem < (int)(sizeof(core_rows) / sizeof(core_rows[0])));
+	return &core_rows[problem];
+}
+
+unsigned problem_status(int problem)
+{
+	return row_of(problem)->status;
+}
+
+const char *problem_code(int problem)
+{
+	return row_of(problem)->code;
+}
+
+static void send_problem(struct api *api, struct api_request *request, int problem, json_t *more, const char *location,
+						 const char *allow, const char *detail)
+{
+	const struct row *row = row_of(problem);
+	struct api_reply reply = {.status = row->status, .content_type = "application/problem+json", .allow = allow};
+	json_t *body = json_object();
+	char type[80];
+
+	snprintf(type, sizeof(type), "urn:fairshare:problem:%s", row->code);
+	encode_string(body, "type", type);
+	encode_string(body, "code", row->code);
+	encode_string(body, "title", row->title);
+	encode_count(body, "status", row->status);
+	encode_string(body, "detail", detail);
+	encode_string(body, "request_id", request->id);
+	if (more != NULL) {
+		json_object_update(body, more);
+		json_decref(more);
+	}
+	if (row->status == 429 || row->status == 503)
+		reply.retry_after = 1;
+	reply_locate(&reply, location);
+	reply_send(api, request, &reply, body);
+}
+
+void problem_send(struct api *api, struct api_request *request, int problem, const char *format, ...)
+{
+	char detail[1024];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(detail, sizeof(detail), format, args);
+	va_end(args);
+	send_problem(api, request, problem, NULL, NULL, NULL, detail);
+}
+
+void problem_send_with(struct api *api, struct api_request *request, int problem, json_t *more, const char *location,
+					   const char *allow, const char *format, ...)
+{
+	char detail[1024];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(detail, sizeof(detail), format, args);
+	va_end(args);
+	send_problem(api, request, problem, more, location, allow, detail);
+}

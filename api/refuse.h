@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: MIT */
+/* Refusals that several handlers give. */
+#ifndef FAIRSHARED_API_REFUSE_H
+#define FAIRSHARED_API_REFUSE_H
+
+#include "internal.h"
+
+/* refuse_ended answers 410 with the reason and time of an ended lease. */
+void refuse_ended(struct api *api, struct api_request *request, const struct fair_lease_view *view);
+/* refuse_no_slot answers 429 no-slot; `id` is the place that is kept, or NULL. */
+void refuse_no_slot(struct api *api, struct api_request *request, const struct fair_place *place,
+					const struct fair_id *id);
+/* refuse_no_lease answers 404 for what stands in the path. */
+void refuse_no_lease(struct api *api, struct api_request *request, const char *text);
+/* refuse_no_pool answers 404 pool-not-found. */
+void refuse_no_pool(struct api *api, struct api_request *request, const char *pool);
+/* refuse_draining, refuse_store and refuse_overloaded answer 503; refuse_closing and refuse_superseded answer 409. */
+void refuse_draining(struct api *api, struct api_request *request);
+void refuse_store(struct api *api, struct api_request *request);
+void refuse_overloaded(struct api *api, struct api_request *request);
+void refuse_closing(struct api *api, struct api_request *request, const char *tenant);
+void refuse_superseded(struct api *api, struct api_request *request);
+
+#endif

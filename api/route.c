@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: MIT */
+#include "route.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "decode.h"
+#include "handlers.h"
+#include "text.h"
+
+static const struct route routes[] = {
+	{"POST", "/tenants", tenant_register, NULL, body_register, ROUTE_BODY_REQUIRED},
+	{"GET", "/tenants", tenant_list, query_tenants, NULL, ROUTE_BODY_NONE},
+	{"GET", "/tenants/{tenant_id}", tenant_get, query_pool, NULL, ROUTE_BODY_NONE},
+	{"DELETE", "/tenants/{tenant_id}", tenant_unregister, query_unregister, NULL, ROUTE_BODY_NONE},
+	{"POST", "/leases", lease_acquire, query_wait, body_acquire, ROUTE_BODY_REQUIRED},
+	{"GET", "/leases", lease_list, query_leases, NULL, ROUTE_BODY_NONE},
+	{"DELETE", "/leases", lease_cancel, query_cancel, NULL, ROUTE_BODY_NONE},
+	{"GET", "/leases/{id}", lease_get, query_wait, NULL, ROUTE_BODY_NONE},
+	{"PUT", "/leases/{id}", lease_renew, NULL, body_renew, ROUTE_BODY_OPTIONAL},
+	{"DELETE", "/leases/{id}", lease_release, NULL, NULL, ROUTE_BODY_NONE},
+	{"POST", "/heartbeats", heartbeats_send, NULL, body_heartbeats, ROUTE_BODY_REQUIRED},
+	{"GET", "/stats", stats_get, query_stats, NULL, ROUTE_BODY_NONE},
+	{"GET", "/pools", pool_list, NULL, NULL, ROUTE_BODY_NONE},
+	{"GET", "/pools/{pool}", pool_get, NULL, NULL, ROUTE_BODY_NONE},
+	{"GET", "/check", lease_check, query_check, NULL, ROUTE_BODY_NONE},
+	{"GET", "/healthz", service_health, NULL, NULL, ROUTE_BODY_NONE},
+	{"GET", "/readyz", service_ready, NULL, NULL, ROUTE_BODY_NONE},
+	{"GET", "/openapi.yaml", service_openapi, NULL, NULL, ROUTE_BODY_NONE},
+};
+
+#define ROUTES (sizeof(routes) / sizeof(routes[0]))
+
+static_assert(ROUTES <= ROUTES_MAX, "struct api keeps one Allow for each");
+
+const struct route *api_routes(size_t *ret_count)
+{
+	*ret_count = ROUTES;
+	return routes;
+}
+
+/* Decodes one segment; "" for what cannot be part of any path or name. */
+static void segment(const char *raw, size_t len, char ret_text[ROUTE_PARAM_SIZE])
+{
+	/* An escaped character takes three bytes: longer than that cannot become a name. */
+	char text[ROUTE_PARAM_SIZE * 3];
+
+	ret_text[0] = '\0';
+	if (len >= sizeof(text) || !text_unescape(raw, len, false, text) || strlen(text) >= ROUTE_PARAM_SIZE)
+		return;
+	memcpy(ret_text, text, strlen(text) + 1);
+}
+
+static bool path_matches(const char *template, const char *path, char ret_param[ROUTE_PARAM_SIZE])
+{
+	ret_param[0] = '\0';
+	while (*template == '/' && *path == '/') {
+		size_t wanted = strcspn(++template, "/"), len = strcspn(++path, "/");
+		char text[ROUTE_PARAM_SIZE];
+
+		if (len == 0)
+			return false;
+		segment(path, len, text);
+		if (*template == '{')
+			memcpy(ret_param, text, sizeof(text));
+		else if (strlen(text) != wanted || strncmp(text, template, wanted) != 0)
+			return false;
+		template += wanted;
+		path += len;
+	}
+	return *template == '\0' && *path == '\0';
+}
+
+enum route_found route_match(const char *method, const char *path, const struct route **ret_route,
+							 char ret_param[ROUTE_PARAM_SIZE])
+{
+	enum route_found found = ROUTE_NO_PATH;
+	const char *wanted = strcmp(method, "HEAD") == 0 ? "GET" : method;
+
+	for (size_t i = 0; i < ROUTES; i++) {
+		if (!path_matches(routes[i].path, path, ret_param))
+			continue;
+		*ret_route = &routes[i];
+		if (strcmp(routes[i].method, wanted) == 0)
+			return ROUTE_FOUND;
+		found = ROUTE_NO_METHOD;
+	}
+	return found;
+}
+
+void route_allow(const struct route *route, char *ret_text, size_t size)
+{
+	size_t len = 0;
+
+	ret_text[0] = '\0';
+	for (size_t i = 0; i < ROUTES; i++) {
+		const char *method = routes[i].method;
+
+		if (strcmp(routes[i].path, route->path) != 0)
+			continue;
+		len +=
+			(size_t)snprintf(ret_text + len, size - len, "%s%s, ", method, strcmp(method, "GET") == 0 ? ", HEAD" : "");
+		assert(len < size);
+	}
+	snprintf(ret_text + len, size - len, "OPTIONS");
+}

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: MIT */
+/* What is about the service itself: /healthz, /readyz, /openapi.yaml. */
+#include <stdlib.h>
+
+#include "encode.h"
+#include "handlers.h"
+#include "internal.h"
+#include "problem.h"
+#include "refuse.h"
+
+static void say(struct api *api, struct call *call, const char *status)
+{
+	json_t *body = json_object();
+
+	encode_string(body, "status", status);
+	reply_json(api, call->request, 200, body);
+}
+
+/* GET /healthz (getHealth) */
+void service_health(struct api *api, struct call *call)
+{
+	say(api, call, "ok");
+}
+
+/* GET /readyz (getReadiness) */
+void service_ready(struct api *api, struct call *call)
+{
+	switch (api->readiness) {
+	case API_READY:
+		say(api, call, "ready");
+		break;
+	case API_DRAINING:
+		refuse_draining(api, call->request);
+		break;
+	case API_STORE_UNAVAILABLE:
+		problem_send(api, call->request, PROBLEM_STORE_UNAVAILABLE,
+					 "nothing is granted until the store is back: ask again");
+		break;
+	default:
+		problem_send(api, call->request, PROBLEM_NOT_READY, "the server is still starting: ask again");
+	}
+}
+
+/* GET /openapi.yaml (getOpenapi) */
+void service_openapi(struct api *api, struct call *call)
+{
+	char *text = malloc(api->config.openapi_len + 1);
+
+	if (text != NULL && api->config.openapi_len > 0)
+		memcpy(text, api->config.openapi, api->config.openapi_len);
+	reply_text(api, call->request, "application/yaml", text, api->config.openapi_len);
+}

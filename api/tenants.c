@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: MIT */
+/* /tenants */
+#include <stdio.h>
+
+#include "decode.h"
+#include "encode.h"
+#include "handlers.h"
+#include "lists.h"
+#include "problem.h"
+#include "refuse.h"
+#include "text.h"
+
+static const char *pool_of(const struct call *call)
+{
+	return call->in.pool != NULL ? call->in.pool : "default";
+}
+
+static void refuse(struct api *api, struct call *call, enum fair_err err, const char *tenant)
+{
+	const char *pool = pool_of(call);
+	char shown[TEXT_SHOWN];
+
+	switch (err) {
+	case FAIR_E_POOL_NOT_FOUND:
+		refuse_no_pool(api, call->request, pool);
+		break;
+	case FAIR_E_TENANT_NOT_FOUND:
+		problem_send(api, call->request, err, "tenant '%s' is not there in pool '%s': POST /tenants registers it",
+					 text_show(tenant, shown), pool);
+		break;
+	case FAIR_E_TOO_MANY_TENANTS:
+		problem_send(api, call->request, err,
+					 "pool '%s' has its limit of tenants: unregister some, or raise max_tenants", pool);
+		break;
+	case FAIR_E_TOO_MANY_INSTANCES:
+		problem_send(api, call->request, err, "tenant '%s' has %d instances: unregister some", text_show(tenant, shown),
+					 FAIR_INSTANCES_MAX);
+		break;
+	default:
+		refuse_overloaded(api, call->request);
+	}
+}
+
+/* POST /tenants (registerTenant) */
+void tenant_register(struct api *api, struct call *call)
+{
+	struct api_reply reply = {.status = 200, .content_type = "application/json"};
+	char location[2 * FAIR_NAME_MAX + 32];
+	struct fair_tenant_view view;
+	const char *pool = pool_of(call);
+	bool created = false;
+	enum fair_err err = fair_register(api->fair, call->now, pool, call->in.tenant_id, call->in.instance, &created);
+
+	if (err == FAIR_OK)
+		err = fair_tenant_get(api->fair, pool, call->in.tenant_id, &view);
+	if (err == FAIR_E_POOL_NOT_FOUND) {
+		problem_send(api, call->request, PROBLEM_NAMED_POOL, "pool '%s' is not there: GET /pools lists those that are",
+					 pool);
+		return;
+	}
+	if (err != FAIR_OK) {
+		refuse(api, call, err, call->in.tenant_id);
+		return;
+	}
+	if (created) {
+		bool plain = strcmp(pool, "default") == 0;
+
+		/* Names are made of characters that need no escape in a path or query. */
+		snprintf(location, sizeof(location), "/tenants/%s%s%s", view.tenant, plain ? "" : "?pool=", plain ? "" : pool);
+		reply.status = 201;
+		reply_locate(&reply, location);
+	}
+	reply_send(api, call->request, &reply, encode_tenant(api, &view));
+}
+
+/* GET /tenants/{tenant_id} (getTenant) */
+void tenant_get(struct api *api, struct call *call)
+{
+	struct fair_tenant_view view;
+	enum fair_err err = FAIR_E_TENANT_NOT_FOUND;
+
+	if (text_is_name(call->param))
+		err = fair_tenant_get(api->fair, pool_of(call), call->param, &view);
+	if (err == FAIR_OK)
+		reply_json(api, call->request, 200, encode_tenant(api, &view));
+	else
+		refuse(api, call, err, call->param);
+}
+
+/* DELETE /tenants/{tenant_id} (unregisterTenant) */
+void tenant_unregister(struct api *api, struct call *call)
+{
+	enum fair_unregistered how = FAIR_UNREGISTERED_GONE;
+	enum fair_err err = FAIR_E_TENANT_NOT_FOUND;
+	struct fair_tenant_view view;
+
+	if (call->in.force && call->in.instance != NULL) {
+		decode_refuse(api, call, "force",
+					  "goes not with instance: it takes all registrations, leave one of the two out");
+		return;
+	}
+	if (text_is_name(call->param))
+		err =
+			fair_unregister(api->fair, call->now, pool_of(call), call->param, call->in.instance, call->in.force, &how);
+	if (err != FAIR_OK) {
+		refuse(api, call, err, call->param);
+		return;
+	}
+	if (how == FAIR_UNREGISTERED_GONE || fair_tenant_get(api->fair, pool_of(call), call->param, &view) != FAIR_OK)
+		reply_empty(api, call->request, 204, NULL);
+	else
+		reply_json(api, call->request, how == FAIR_UNREGISTERED_CLOSING ? 202 : 200, encode_tenant(api, &view));
+}
+
+static bool list_pool(struct api *api, struct page *page, const char *pool, uint64_t after, void *context)
+{
+	struct fair_tenant_view view;
+
+	(void)context;
+	while (fair_tenant_next(api->fair, pool, after, &view)) {
+		if (page_full(page, pool, after))
+			return false;
+		after = view.number;
+		page->scanned++;
+		json_array_append_new(page->items, encode_tenant(api, &view));
+	}
+	return true;
+}
+
+/* GET /tenants (listTenants) */
+void tenant_list(struct api *api, struct call *call)
+{
+	struct fair_pool_view pool;
+	struct page page;
+
+	if (call->in.pool != NULL && fair_pool_get(api->fair, call->now, call->in.pool, &pool) != FAIR_OK) {
+		refuse_no_pool(api, call->request, call->in.pool);
+		return;
+	}
+	if (!page_begin(api, call, &page))
+		return;
+	page_pools(api, &page, list_pool, NULL);
+	page_send(api, call, &page);
+}

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: MIT */
+/* Text from outside: names, labels, percent-encoding, and how it is shown in a sentence. */
+#ifndef FAIRSHARED_API_TEXT_H
+#define FAIRSHARED_API_TEXT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#define TEXT_SHOWN 104
+#define TEXT_LABEL_CHARACTERS 256
+
+/* text_is_name: 1-128 characters of A-Z a-z 0-9 . _ : @ - */
+bool text_is_name(const char *text);
+/* text_is_label: valid UTF-8 of at most 256 characters, without controls. */
+bool text_is_label(const char *text);
+/* text_unescape decodes %XX (and with `plus` also "+" as a space) into `ret`, which has len + 1 bytes or more.
+ * false for a broken escape or a NUL. */
+bool text_unescape(const char *text, size_t len, bool plus, char *ret);
+/* text_show copies what can be shown in an error's sentence: other bytes become "?", long texts are cut. Returns `ret`.
+ */
+const char *text_show(const char *text, char ret[TEXT_SHOWN]);
+
+#endif

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: MIT */
+/* The only place of the program that reads clocks. Everything else is handed the time of its turn. */
+#ifndef FAIRSHARED_CLOCK_H
+#define FAIRSHARED_CLOCK_H
+
+#include <stdint.h>
+
+#define CLOCK_MS UINT64_C(1000000)
+#define CLOCK_S UINT64_C(1000000000)
+
+/* clock_now returns monotonic nanoseconds. */
+uint64_t clock_now(void);
+
+/* clock_wall returns milliseconds since 1970. */
+int64_t clock_wall(void);
+
+#endif

@@ -1,0 +1,621 @@
+/* SPDX-License-Identifier: MIT */
+#include "config.h"
+
+#include "value.h"
+#include "version.h"
+
+#include <argp.h>
+#include <ctype.h>
+#include <errno.h>
+#include <ini.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define ENVIRONMENT_PREFIX "FAIRSHARED_"
+#define FILE_LINE_MAX 4096
+#define H (UINT64_C(3600) * 1000000000)
+#define S UINT64_C(1000000000)
+#define MS UINT64_C(1000000)
+
+enum type { NUMBER, DURATION, BOOL, TEXT, CHOICE, ADDRESS };
+enum scope { SERVER, POOL, NOT_IN_FILE };
+
+static const char *const level_choices[] = {"error", "warning", "info", "debug", NULL};
+static const char *const format_choices[] = {"auto", "json", "text", NULL};
+
+/* The one table. `offset` is into struct config_pool for POOL, else into struct config. */
+struct setting {
+	const char *name;
+	enum type type;
+	enum scope scope;
+	size_t offset;
+	const char *standard;               /* the default, as it would be written */
+	uint64_t min, max;                  /* NUMBER and DURATION (ns) */
+	const char *const *choices;         /* CHOICE: its number is stored */
+	const char *argument, *help;
+};
+
+#define IN(field) SERVER, offsetof(struct config, field)
+#define IN_POOL(field) POOL, offsetof(struct config_pool, field)
+
+static const struct setting options[] = {
+	{"config", TEXT, NOT_IN_FILE, offsetof(struct config, file), "", 0, 0, NULL, "FILE", "Configuration file"},
+	{"listen", ADDRESS, IN(listen), "127.0.0.1:8080", 0, 0, NULL, "ADDRESS:PORT",
+	 "Address and port; port 0 picks a free one"},
+	{"max_slots", NUMBER, IN_POOL(max_slots), "10", 1, FAIR_SLOTS_MAX, NULL, "N", "Slots of the pool"},
+	{"min_share", NUMBER, IN_POOL(min_share), "1", 1, FAIR_SLOTS_MAX, NULL, "N", "A share is never below this"},
+	{"policy", TEXT, IN_POOL(policy), "equal", 0, 0, NULL, "NAME", "How slots are shared; only equal"},
+	{"share_calculator", TEXT, IN_POOL(share_calculator), "", 0, 0, NULL, "EXPR",
+	 "Lua expression of max_slots and num_demanding_tenants for the share"},
+	{"store", TEXT, IN(store), "memory", 0, 0, NULL, "STORE", "Where the state is kept; only memory"},
+	{"auto_register", BOOL, IN(auto_register), "false", 0, 0, NULL, "true|false",
+	 "POST /leases registers an unknown tenant"},
+	{"http_daemons", NUMBER, IN(http_daemons), "4", 1, 64, NULL, "N",
+	 "Event loops of the HTTP library; more help with thousands of waiters"},
+	{"queue_grace", DURATION, IN(queue_grace_ns), "15s", 100 * MS, 24 * H, NULL, "DURATION",
+	 "A waiter with a key keeps its place so long without a request"},
+	{"claim", DURATION, IN(claim_ns), "10s", 100 * MS, 24 * H, NULL, "DURATION",
+	 "A grant whose answer was lost must be fetched within this"},
+	{"drain_timeout", DURATION, IN(drain_timeout_ns), "8s", 0, 24 * H, NULL, "DURATION",
+	 "SIGTERM: longest time until the server leaves"},
+	{"key_memory", DURATION, IN(key_memory_ns), "10m", 1 * S, 720 * H, NULL, "DURATION",
+	 "Ended leases and their keys are remembered so long"},
+	{"ended_max", NUMBER, IN(ended_max), "100000", 1, 10000000, NULL, "N", "And at most so many of a pool"},
+	{"max_tenants", NUMBER, IN(max_tenants), "100000", 1, 10000000, NULL, "N", "Tenants of a pool"},
+	{"max_waiting", NUMBER, IN_POOL(max_waiting), "10000", 1, 1000000, NULL, "N",
+	 "Waiters of a pool whose request is attached"},
+	{"tenant_max_waiting", NUMBER, IN_POOL(tenant_max_waiting), "1000", 1, 1000000, NULL, "N", "Waiters of one tenant"},
+	{"min_ttl", DURATION, IN(min_ttl_ns), "1s", 100 * MS, 720 * H, NULL, "DURATION",
+	 "Shortest ttl_seconds that may be asked for, down to 100ms"},
+	{"max_ttl", DURATION, IN(max_ttl_ns), "1h", 100 * MS, 720 * H, NULL, "DURATION", "Longest"},
+	{"ttl", DURATION, IN(ttl_ns), "30s", 100 * MS, 720 * H, NULL, "DURATION",
+	 "ttl_seconds of a request that names none"},
+	{"max_wait", DURATION, IN(max_wait_ns), "5m", 0, 24 * H, NULL, "DURATION", "Longest wait that may be asked for"},
+	{"tenant_idle", DURATION, IN(tenant_idle_ns), "1h", 1 * S, 720 * H, NULL, "DURATION",
+	 "Auto-registered tenants go after so long without slot, waiter or request"},
+	{"max_connections", NUMBER, IN(max_connections), "16000", 10, 1000000, NULL, "N",
+	 "Open connections; waiters are kept below it"},
+	{"request_timeout", DURATION, IN(request_timeout_ns), "10s", 100 * MS, 1 * H, NULL, "DURATION",
+	 "A request must have arrived within this"},
+	{"log_level", CHOICE, IN(log_level), "info", 0, 0, level_choices, "LEVEL", "error, warning, info or debug"},
+	{"log_format", CHOICE, IN(log_format), "auto", 0, 0, format_choices, "FORMAT",
+	 "json or text; auto is text on a terminal, else JSON lines"},
+};
+
+#define OPTION_COUNT (sizeof(options) / sizeof(options[0]))
+
+_Static_assert(OPTION_COUNT <= CONFIG_OPTIONS_MAX, "a pool remembers where each value comes from");
+
+/* ---- one value ---- */
+
+static bool fail(char *error, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* fail writes the reason and returns false, for the caller to return. */
+static bool fail(char *error, const char *format, ...)
+{
+	va_list arguments;
+
+	va_start(arguments, format);
+	vsnprintf(error, CONFIG_ERROR_MAX, format, arguments);
+	va_end(arguments);
+	return false;
+}
+
+static const struct setting *option_find(const char *name)
+{
+	for (size_t i = 0; i < OPTION_COUNT; i++)
+		if (!strcmp(options[i].name, name))
+			return &options[i];
+	return NULL;
+}
+
+/* target points at the member that an option sets. */
+static void *target(const struct config *config, const struct config_pool *pool, const struct setting *option)
+{
+	const char *base = option->scope == POOL ? (const char *)pool : (const char *)config;
+
+	return (void *)(uintptr_t)(base + option->offset);
+}
+
+static bool replace(char **text, const char *by)
+{
+	char *copy = strdup(by);
+
+	if (!copy)
+		return false;
+	free(*text);
+	*text = copy;
+	return true;
+}
+
+static bool choose(const struct setting *option, const char *text, uint64_t *ret_number)
+{
+	for (uint64_t i = 0; option->choices[i]; i++)
+		if (!strcmp(option->choices[i], text)) {
+			*ret_number = i;
+			return true;
+		}
+	return false;
+}
+
+static bool in_range(const struct setting *option, uint64_t number)
+{
+	return number >= option->min && number <= option->max;
+}
+
+/* store_value reads the text strictly into the member; false when it is not a value of the option's type. */
+static bool store_value(struct config *config, struct config_pool *pool, const struct setting *option, const char *text)
+{
+	void *member = target(config, pool, option);
+	uint64_t number;
+	bool yes;
+
+	switch (option->type) {
+	case NUMBER:
+		if (!value_number(text, &number) || !in_range(option, number))
+			return false;
+		*(uint64_t *)member = number;
+		return true;
+	case DURATION:
+		if (!value_duration(text, &number) || !in_range(option, number))
+			return false;
+		*(uint64_t *)member = number;
+		return true;
+	case BOOL:
+		if (!value_bool(text, &yes))
+			return false;
+		*(bool *)member = yes;
+		return true;
+	case CHOICE:
+		if (!choose(option, text, &number))
+			return false;
+		*(uint64_t *)member = number;
+		return true;
+	case ADDRESS:
+		if (!value_address(text, config->listen_host, sizeof(config->listen_host), &config->listen_port))
+			return false;
+		return replace(member, text);
+	case TEXT:
+		return replace(member, text);
+	}
+	return false;
+}
+
+/* expected describes the values an option takes. */
+static void expected(const struct setting *option, char *text, size_t size)
+{
+	char least[VALUE_DURATION_TEXT], most[VALUE_DURATION_TEXT];
+
+	switch (option->type) {
+	case NUMBER:
+		snprintf(text, size, "a whole number from %llu to %llu", (unsigned long long)option->min,
+		         (unsigned long long)option->max);
+		break;
+	case DURATION:
+		value_duration_text(option->min, least);
+		value_duration_text(option->max, most);
+		snprintf(text, size, "a duration from %s to %s, such as 250ms, 30s, 1m30s or 2h", least, most);
+		break;
+	case BOOL:
+		snprintf(text, size, "true or false");
+		break;
+	case ADDRESS:
+		snprintf(text, size, "a numeric address with a port, such as 127.0.0.1:8080 or [::1]:8080");
+		break;
+	default:
+		snprintf(text, size, "%s", option->help);
+	}
+}
+
+static bool set(struct config *config, struct config_pool *pool, const struct setting *option, const char *text,
+                const char *origin, char *error)
+{
+	char wanted[256];
+
+	if (!store_value(config, pool, option, text)) {
+		expected(option, wanted, sizeof(wanted));
+		return fail(error, "%s: %s is '%s', but must be %s", origin, option->name, text, wanted);
+	}
+	if (!replace(&pool->origins[option - options], origin))
+		return fail(error, "out of memory");
+	return true;
+}
+
+/* ---- pools ---- */
+
+static bool name_is_valid(const char *name, size_t size)
+{
+	if (size == 0 || size > FAIR_NAME_MAX)
+		return false;
+	for (size_t i = 0; i < size; i++)
+		if (!isalnum((unsigned char)name[i]) && !memchr("._:@-", name[i], 5))
+			return false;
+	return true;
+}
+
+/* pool_add adds a pool with all its defaults; NULL without memory. */
+static struct config_pool *pool_add(struct config *config, const char *name, size_t size, char *error)
+{
+	struct config_pool *pools = realloc(config->pools, (config->pool_count + 1) * sizeof(*pools));
+	struct config_pool *pool;
+
+	if (!pools)
+		return NULL;
+	config->pools = pools;
+	pool = &pools[config->pool_count++];
+	memset(pool, 0, sizeof(*pool));
+	memcpy(pool->name, name, size);
+	for (size_t i = 0; i < OPTION_COUNT; i++)
+		if ((options[i].scope == POOL || config->pool_count == 1) &&
+		    !set(config, pool, &options[i], options[i].standard, "default", error))
+			return NULL;
+	return pool;
+}
+
+static struct config_pool *pool_find(struct config *config, const char *name, size_t size)
+{
+	for (size_t i = 0; i < config->pool_count; i++)
+		if (strlen(config->pools[i].name) == size && !memcmp(config->pools[i].name, name, size))
+			return &config->pools[i];
+	return NULL;
+}
+
+/* ---- the file ---- */
+
+/*
+ * The library tells neither line numbers nor empty sections, and cuts long names of sections: so the lines are
+ * counted and the sections read as they pass on their way to it.
+ */
+struct file_reader {
+	struct config *config;
+	FILE *file;
+	const char *path;
+	char *error;
+	size_t pool;             /* the section we are in */
+	bool in_section;
+	bool failed;
+	unsigned line;
+};
+
+static void section_begin(struct file_reader *reader, const char *line)
+{
+	const char *name = line + strspn(line, " \t") + 1, *end;
+	struct config_pool *pool;
+	size_t size;
+
+	name += strspn(name, " \t");
+	end = strchr(name, ']');
+	if (!end || strncmp(name, "pool", 4) != 0 || !strchr(" \t", name[4])) {
+		reader->failed = !fail(reader->error, "%s:%u: a section is written [pool NAME]", reader->path, reader->line);
+		return;
+	}
+	name += 4 + strspn(name + 4, " \t");
+	for (size = end > name ? (size_t)(end - name) : 0; size > 0 && strchr(" \t", name[size - 1]); size--)
+		;
+	if (!name_is_valid(name, size)) {
+		reader->failed = !fail(reader->error, "%s:%u: the name of a pool is 1 to %d characters of A-Z a-z 0-9 . _ : @ -",
+		                       reader->path, reader->line, FAIR_NAME_MAX);
+		return;
+	}
+	pool = pool_find(reader->config, name, size);
+	if (!pool)
+		pool = pool_add(reader->config, name, size, reader->error);
+	if (!pool) {
+		reader->failed = true;
+		return;
+	}
+	reader->pool = (size_t)(pool - reader->config->pools);
+	reader->in_section = true;
+}
+
+static char *read_line(char *line, int size, void *context)
+{
+	struct file_reader *reader = context;
+
+	if (reader->failed || !fgets(line, size, reader->file))
+		return NULL;
+	reader->line++;
+	if (!strchr(line, '\n') && !feof(reader->file)) {
+		reader->failed = !fail(reader->error, "%s:%u: the line is longer than %d bytes", reader->path, reader->line,
+		                       FILE_LINE_MAX - 3);
+		return NULL;
+	}
+	if (line[strspn(line, " \t")] == '[')
+		section_begin(reader, line);
+	return reader->failed ? NULL : line;
+}
+
+static int read_key(void *context, const char *section, const char *name, const char *text)
+{
+	struct file_reader *reader = context;
+	struct config_pool *pool = &reader->config->pools[reader->pool];
+	const struct setting *option = option_find(name);
+	char origin[CONFIG_ERROR_MAX / 2];
+
+	(void)section;
+	snprintf(origin, sizeof(origin), "%s:%u", reader->path, reader->line);
+	if (!option || option->scope == NOT_IN_FILE)
+		reader->failed = !fail(reader->error, "%s: unknown key '%s'", origin, name);
+	else if (reader->in_section && option->scope != POOL)
+		reader->failed = !fail(reader->error, "%s: '%s' is not a key of a pool; write it above all sections", origin, name);
+	else if (strcmp(pool->origins[option - options], "default") != 0)
+		reader->failed = !fail(reader->error, "%s: '%s' was set before at %s", origin, name, pool->origins[option - options]);
+	else
+		reader->failed = !set(reader->config, pool, option, text, origin, reader->error);
+	return !reader->failed;
+}
+
+static bool read_file(struct config *config, char *error)
+{
+	struct file_reader reader = {.config = config, .path = config->file, .error = error};
+	int line;
+
+	reader.file = fopen(config->file, "re");
+	if (!reader.file)
+		return fail(error, "%s: %s", config->file, strerror(errno));
+	ini_use_stack = false;
+	ini_max_line = FILE_LINE_MAX;
+	ini_initial_alloc = FILE_LINE_MAX;
+	ini_allow_multiline = false;
+	ini_stop_on_first_error = true;
+	line = ini_parse_stream(read_line, &reader, read_key, &reader);
+	if (!reader.failed && ferror(reader.file))
+		reader.failed = !fail(error, "%s: cannot be read", config->file);
+	fclose(reader.file);
+	if (reader.failed)
+		return false;
+	if (line != 0)
+		return fail(error, "%s:%d: this is neither 'key = value' nor '[pool NAME]' nor a comment", config->file, line);
+	return true;
+}
+
+/* ---- the environment ---- */
+
+/* variable_option finds the option of a variable's name that ends at '='; NULL for none. */
+static const struct setting *variable_option(const char *name)
+{
+	size_t size = strcspn(name, "=");
+
+	for (size_t i = 0; i < OPTION_COUNT; i++) {
+		size_t at = 0;
+
+		while (at < size && toupper((unsigned char)options[i].name[at]) == name[at])
+			at++;
+		if (at == size && !options[i].name[at])
+			return &options[i];
+	}
+	return NULL;
+}
+
+/* read_environment sets the options of one kind: --config's variable must be known before the file is read. */
+static bool read_environment(struct config *config, bool before_file, char *error)
+{
+	for (char **at = environ; *at; at++) {
+		const char *name = *at + strlen(ENVIRONMENT_PREFIX);
+		const struct setting *option;
+		char origin[80];
+
+		if (strncmp(*at, ENVIRONMENT_PREFIX, strlen(ENVIRONMENT_PREFIX)) != 0 || !strchr(name, '='))
+			continue;
+		option = variable_option(name);
+		if (!option)
+			return fail(error, "unknown environment variable %.*s", (int)strcspn(*at, "="), *at);
+		snprintf(origin, sizeof(origin), "%.*s", (int)strcspn(*at, "="), *at);
+		if ((option->scope == NOT_IN_FILE) == before_file &&
+		    !set(config, &config->pools[0], option, strchr(name, '=') + 1, origin, error))
+			return false;
+	}
+	return true;
+}
+
+/* ---- the command line ---- */
+
+#define KEY_FIRST 0x1000     /* of the table's options; past the characters */
+#define KEY_PRINT 0x2000
+#define KEY_CHECK 0x2001
+
+const char *argp_program_version = "fairshared " FAIRSHARED_VERSION;
+
+struct flags {
+	enum config_action action;
+	const char *texts[OPTION_COUNT];     /* NULL: not given; of a repeated one the last counts */
+};
+
+static error_t parse_flag(int key, char *argument, struct argp_state *state)
+{
+	struct flags *flags = state->input;
+
+	if (key >= KEY_FIRST && key < KEY_FIRST + (int)OPTION_COUNT) {
+		flags->texts[key - KEY_FIRST] = argument ? argument : "true";
+		return 0;
+	}
+	switch (key) {
+	case KEY_PRINT:
+		flags->action = CONFIG_PRINT;
+		return 0;
+	case KEY_CHECK:
+		flags->action = CONFIG_CHECK;
+		return 0;
+	case ARGP_KEY_ARG:
+		argp_error(state, "unexpected argument '%s'", argument);
+		return EINVAL;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+/* The texts of the flags, made from the table. */
+struct flag_texts {
+	struct argp_option rows[OPTION_COUNT + 3];
+	char names[OPTION_COUNT][32];
+	char helps[OPTION_COUNT][160];
+};
+
+static void describe_flags(struct flag_texts *texts)
+{
+	memset(texts, 0, sizeof(*texts));
+	for (size_t i = 0; i < OPTION_COUNT; i++) {
+		const struct setting *option = &options[i];
+
+		snprintf(texts->names[i], sizeof(texts->names[i]), "%s", option->name);
+		for (char *p = texts->names[i]; *p; p++)
+			if (*p == '_')
+				*p = '-';
+		snprintf(texts->helps[i], sizeof(texts->helps[i]), "%s (default: %s)", option->help,
+		         *option->standard ? option->standard : "none");
+		texts->rows[i] = (struct argp_option){.name = texts->names[i],
+		                                      .key = KEY_FIRST + (int)i,
+		                                      .arg = option->argument,
+		                                      .flags = option->type == BOOL ? OPTION_ARG_OPTIONAL : 0,
+		                                      .doc = texts->helps[i],
+		                                      .group = 1};
+	}
+	texts->rows[OPTION_COUNT] = (struct argp_option){
+		.name = "print-config", .key = KEY_PRINT, .doc = "Print the resulting configuration and exit", .group = 2};
+	texts->rows[OPTION_COUNT + 1] = (struct argp_option){
+		.name = "check-config", .key = KEY_CHECK, .doc = "Check the configuration and exit", .group = 2};
+}
+
+static bool read_flags(struct flags *flags, struct flag_texts *texts, int argc, char **argv)
+{
+	const struct argp argp = {
+		.options = texts->rows,
+		.parser = parse_flag,
+		.doc = "Share a fixed number of slots fairly among tenants, over HTTP.\v"
+			   "Each option is also a variable (FAIRSHARED_MAX_SLOTS) and a key of the file (max_slots = 10); "
+			   "durations are written 250ms, 30s, 1m30s, 2h.",
+	};
+
+	describe_flags(texts);
+	argp_err_exit_status = 1;
+	return argp_parse(&argp, argc, argv, 0, NULL, flags) == 0;
+}
+
+static bool set_flags(struct config *config, const struct flags *flags, const struct flag_texts *texts, bool before_file,
+                      char *error)
+{
+	for (size_t i = 0; i < OPTION_COUNT; i++) {
+		char origin[40];
+
+		if (!flags->texts[i] || (options[i].scope == NOT_IN_FILE) != before_file)
+			continue;
+		snprintf(origin, sizeof(origin), "--%s", texts->names[i]);
+		if (!set(config, &config->pools[0], &options[i], flags->texts[i], origin, error))
+			return false;
+	}
+	return true;
+}
+
+/* ---- all of it ---- */
+
+static bool check_pool(const struct config_pool *pool, char *error)
+{
+	if (strcmp(pool->policy, "equal") != 0)
+		return fail(error, "%s: policy is '%s', but only 'equal' is known", config_origin(pool, "policy"), pool->policy);
+	if (pool->min_share > pool->max_slots)
+		return fail(error, "%s: min_share %llu of pool '%s' is more than its max_slots %llu (%s)",
+		            config_origin(pool, "min_share"), (unsigned long long)pool->min_share, pool->name,
+		            (unsigned long long)pool->max_slots, config_origin(pool, "max_slots"));
+	return true;
+}
+
+/* What no value can be wrong in alone. */
+static bool check_together(const struct config *config, char *error)
+{
+	const struct config_pool *top = &config->pools[0];
+
+	for (size_t i = 0; i < config->pool_count; i++)
+		if (!check_pool(&config->pools[i], error))
+			return false;
+	if (config->min_ttl_ns > config->max_ttl_ns)
+		return fail(error, "%s: min_ttl is longer than max_ttl (%s)", config_origin(top, "min_ttl"),
+		            config_origin(top, "max_ttl"));
+	if (config->ttl_ns < config->min_ttl_ns || config->ttl_ns > config->max_ttl_ns)
+		return fail(error, "%s: ttl must lie between min_ttl (%s) and max_ttl (%s)", config_origin(top, "ttl"),
+		            config_origin(top, "min_ttl"), config_origin(top, "max_ttl"));
+	return true;
+}
+
+bool config_load(struct config *config, int argc, char **argv, char error[CONFIG_ERROR_MAX])
+{
+	struct flags flags = {.action = CONFIG_RUN};
+	struct flag_texts texts;
+
+	memset(config, 0, sizeof(*config));
+	snprintf(error, CONFIG_ERROR_MAX, "out of memory");
+	if (!read_flags(&flags, &texts, argc, argv))
+		return fail(error, "the command line cannot be read");
+	config->action = flags.action;
+	if (!pool_add(config, "default", strlen("default"), error) || !read_environment(config, true, error) ||
+	    !set_flags(config, &flags, &texts, true, error))
+		return false;
+	if (*config->file && !read_file(config, error))
+		return false;
+	return read_environment(config, false, error) && set_flags(config, &flags, &texts, false, error) &&
+	       check_together(config, error);
+}
+
+void config_free(struct config *config)
+{
+	for (size_t i = 0; i < config->pool_count; i++) {
+		struct config_pool *pool = &config->pools[i];
+
+		for (size_t j = 0; j < OPTION_COUNT; j++)
+			free(pool->origins[j]);
+		free(pool->policy);
+		free(pool->share_calculator);
+	}
+	free(config->pools);
+	free(config->file);
+	free(config->listen);
+	free(config->store);
+	memset(config, 0, sizeof(*config));
+}
+
+const char *config_origin(const struct config_pool *pool, const char *key)
+{
+	const struct setting *option = option_find(key);
+
+	return option && pool->origins[option - options] ? pool->origins[option - options] : "default";
+}
+
+static void print_option(const struct config *config, const struct config_pool *pool, const struct setting *option,
+                         FILE *out)
+{
+	const void *member = target(config, pool, option);
+	char text[VALUE_DURATION_TEXT];
+
+	fprintf(out, "%s =", option->name);
+	switch (option->type) {
+	case NUMBER:
+		fprintf(out, " %llu\n", (unsigned long long)*(const uint64_t *)member);
+		break;
+	case DURATION:
+		value_duration_text(*(const uint64_t *)member, text);
+		fprintf(out, " %s\n", text);
+		break;
+	case BOOL:
+		fprintf(out, " %s\n", *(const bool *)member ? "true" : "false");
+		break;
+	case CHOICE:
+		fprintf(out, " %s\n", option->choices[*(const uint64_t *)member]);
+		break;
+	default:
+		fprintf(out, "%s%s\n", **(char *const *)member ? " " : "", *(char *const *)member);
+	}
+}
+
+void config_print(const struct config *config, FILE *out)
+{
+	for (size_t i = 0; i < OPTION_COUNT; i++)
+		if (options[i].scope != NOT_IN_FILE)
+			print_option(config, &config->pools[0], &options[i], out);
+	for (size_t p = 1; p < config->pool_count; p++) {
+		fprintf(out, "\n[pool %s]\n", config->pools[p].name);
+		for (size_t i = 0; i < OPTION_COUNT; i++)
+			if (options[i].scope == POOL)
+				print_option(config, &config->pools[p], &options[i], out);
+	}
+}

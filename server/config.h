@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The configuration: one table of options (config.c) gives the flags, the variables of the environment, the keys of
+ * the file, their defaults, limits and help. Flag over environment over file over default.
+ */
+#ifndef FAIRSHARED_CONFIG_H
+#define FAIRSHARED_CONFIG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "fair.h"
+#include "log.h"
+
+#define CONFIG_OPTIONS_MAX 40
+#define CONFIG_ERROR_MAX 1024
+#define CONFIG_HOST_MAX 46
+
+enum config_action { CONFIG_RUN, CONFIG_CHECK, CONFIG_PRINT };
+
+/* What a [pool NAME] section holds; the first pool is `default`, configured at the top of the file and by flags. */
+struct config_pool {
+	char name[FAIR_NAME_MAX + 1];
+	uint64_t max_slots, min_share, max_waiting, tenant_max_waiting;
+	char *policy;
+	char *share_calculator;                /* "" for none */
+	char *origins[CONFIG_OPTIONS_MAX];     /* where each value comes from: FILE:LINE, --flag, VARIABLE, "default" */
+};
+
+struct config {
+	enum config_action action;
+	char *file;                            /* "" for none */
+	char *listen;
+	char listen_host[CONFIG_HOST_MAX];     /* numeric */
+	uint16_t listen_port;
+	char *store;
+	bool auto_register;
+	uint64_t http_daemons, ended_max, max_tenants, max_connections;
+	uint64_t queue_grace_ns, claim_ns, drain_timeout_ns, key_memory_ns, tenant_idle_ns;
+	uint64_t min_ttl_ns, max_ttl_ns, ttl_ns, max_wait_ns, request_timeout_ns;
+	uint64_t log_level, log_format;        /* enum log_level, enum log_format */
+	struct config_pool *pools;             /* heap */
+	size_t pool_count;
+};
+
+/*
+ * config_load reads flags, environment and file; on false the reason is in error, with file and line where it has
+ * them. `--help` and `--version` end the process. Call config_free in either case.
+ */
+bool config_load(struct config *config, int argc, char **argv, char error[CONFIG_ERROR_MAX]);
+void config_free(struct config *config);
+
+/* config_print writes the result as a configuration file. */
+void config_print(const struct config *config, FILE *out);
+
+/* config_origin tells where the value of a key comes from; borrowed. */
+const char *config_origin(const struct config_pool *pool, const char *key);
+
+#endif

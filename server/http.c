@@ -1,0 +1,749 @@
+/* SPDX-License-Identifier: MIT */
+#include "http.h"
+
+#include "clock.h"
+#include "log.h"
+#include "socket.h"
+#include "watch.h"
+
+#include <errno.h>
+#include <microhttpd.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/queue.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define DAEMONS_MAX 64
+#define CONNECTION_MEMORY 32768
+#define IDLE_TIMEOUT (75 * CLOCK_S)
+#define SEND_TIMEOUT (30 * CLOCK_S)
+#define ACCEPT_TURN 256                  /* connections taken in one turn */
+#define ACCEPT_PAUSE (100 * CLOCK_MS)    /* when there is no room for another */
+
+/*
+ * A connection is in one of these phases. Each phase lasts equally long for all, so that the queue of a phase is in
+ * the order of its deadlines; a parked one has none here, the api knows when its wait is over.
+ */
+enum phase { IDLE, ARRIVING, SENDING, PARKED, PHASE_COUNT };
+
+struct connection {
+	TAILQ_ENTRY(connection) in_phase;
+	enum phase phase;
+	bool cut;                            /* shut down by us, about to be closed: in no queue */
+	bool guarded;
+	uint64_t deadline;
+	int fd;
+	struct daemon *daemon;
+	struct request *request;             /* being served, or NULL */
+};
+
+TAILQ_HEAD(connections, connection);
+
+/* One of several daemons: resuming walks all suspended connections of a daemon, so they share that walk. */
+struct daemon {
+	struct watch watch;
+	struct http *http;
+	struct MHD_Daemon *mhd;
+	unsigned connections;
+	bool ready, busy;                    /* its epoll told so; it had work when it ran last */
+	bool resumed;                        /* a connection was resumed: nothing but running it again finds that out */
+};
+
+struct http {
+	struct watch watch;                  /* the listener */
+	struct http_config config;
+	struct api *api;
+	struct daemon daemons[DAEMONS_MAX];
+	struct connections phases[PHASE_COUNT];
+	uint64_t timeouts[PHASE_COUNT];
+	unsigned connections;
+	uint64_t accept_at;                  /* when to accept again; FAIR_NEVER: accepting, or closed */
+	uint64_t now;
+	bool worked;                         /* a handler ran */
+};
+
+enum state { REQUEST_ARRIVING, REQUEST_HANDED, REQUEST_ANSWERED, REQUEST_BROKEN };
+
+/* Born with the request line, freed when libmicrohttpd says that the request is over and only then. */
+struct request {
+	struct watch watch;                  /* its socket, while suspended */
+	struct api_request api;
+	struct api_reply reply;              /* once answered, until it is sent */
+	struct connection *connection;
+	struct MHD_Connection *mhd;
+	enum state state;
+	bool suspended;
+	bool begun;                          /* the headers have been looked at */
+	bool queued;                         /* the reply went to libmicrohttpd */
+	bool badly_framed;
+	unsigned hosts, codings;
+	const char *length;                  /* the first Content-Length */
+	size_t body_room;
+	char *body;
+	char target[];                       /* cut in two: path and query */
+};
+
+static struct request *request_of(struct api_request *api)
+{
+	return (struct request *)(void *)((char *)api - offsetof(struct request, api));
+}
+
+/* ---- phases ---- */
+
+static void phase_leave(struct http *http, struct connection *c)
+{
+	if (!c->cut)
+		TAILQ_REMOVE(&http->phases[c->phase], c, in_phase);
+}
+
+static void phase_enter(struct http *http, struct connection *c, enum phase phase)
+{
+	if (c->cut)
+		return;
+	TAILQ_REMOVE(&http->phases[c->phase], c, in_phase);
+	TAILQ_INSERT_TAIL(&http->phases[phase], c, in_phase);
+	c->phase = phase;
+	c->deadline = phase == PARKED ? FAIR_NEVER : http->now + http->timeouts[phase];
+}
+
+/* cut shuts a connection down; libmicrohttpd sees its end and closes it. */
+static void cut(struct http *http, struct connection *c)
+{
+	phase_leave(http, c);
+	c->cut = true;
+	shutdown(c->fd, SHUT_RDWR);
+}
+
+/* ---- requests ---- */
+
+/* split cuts the target into path and query; of an absolute one (http://host/path) only the path counts. */
+static void split(struct request *request)
+{
+	char *path = request->target, *query;
+
+	if (!strncasecmp(path, "http://", 7)) {
+		path += 7;
+		path += strcspn(path, "/?");
+	}
+	query = strchr(path, '?');
+	if (query)
+		*query++ = '\0';
+	request->api.path = *path ? path : "/";
+	request->api.query = query;
+}
+
+static void request_free(struct request *request)
+{
+	if (!request)
+		return;
+	free(request->body);
+	free(request->reply.body);
+	free(request->reply.location_long);
+	free(request);
+}
+
+static void socket_ready(struct watch *watch);
+
+/* on_request_line makes the request: the only place that shows the target as it was sent. */
+static void *on_request_line(void *context, const char *uri, struct MHD_Connection *mhd)
+{
+	const union MHD_ConnectionInfo *info = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+	struct daemon *daemon = context;
+	struct connection *c = info ? info->socket_context : NULL;
+	size_t size = strlen(uri) + 1;
+	struct request *request = c ? calloc(1, sizeof(*request) + size) : NULL;
+
+	if (!request)
+		return NULL;
+	request_free(c->request);     /* one whose headers libmicrohttpd refused itself */
+	c->request = request;
+	request->connection = c;
+	request->mhd = mhd;
+	request->watch.ready = socket_ready;
+	memcpy(request->target, uri, size);
+	request->badly_framed = strchr(uri, ' ') != NULL;
+	split(request);
+	phase_enter(daemon->http, c, ARRIVING);
+	return request;
+}
+
+static const struct header {
+	const char *name;
+	size_t offset;
+} headers[] = {
+	{"X-Request-Id", offsetof(struct api_request, request_id)},
+	{"Idempotency-Key", offsetof(struct api_request, idempotency_key)},
+	{"traceparent", offsetof(struct api_request, traceparent)},
+	{"Sec-Fetch-Site", offsetof(struct api_request, sec_fetch_site)},
+	{"Origin", offsetof(struct api_request, origin)},
+	{"Host", offsetof(struct api_request, host)},
+	{"Accept", offsetof(struct api_request, accept)},
+};
+
+static void take_header(struct request *request, const char *name, const char *value)
+{
+	for (size_t i = 0; i < sizeof(headers) / sizeof(headers[0]); i++)
+		if (!strcasecmp(headers[i].name, name)) {
+			const char **member = (const char **)(void *)((char *)&request->api + headers[i].offset);
+
+			if (!*member)
+				*member = value;
+			return;
+		}
+}
+
+/*
+ * What could make two readers see two different requests: libmicrohttpd lets it pass. (Its strict mode would refuse a
+ * missing Host and a space in the target, but answers them with its status line twice.)
+ */
+static void check_framing(struct request *request, const char *name, const char *value)
+{
+	if (!strcasecmp(name, "Content-Length")) {
+		if (request->length && strcmp(request->length, value) != 0)
+			request->badly_framed = true;
+		request->length = value;
+	} else if (!strcasecmp(name, "Transfer-Encoding")) {
+		if (strcasecmp(value, "chunked") != 0)
+			request->badly_framed = true;
+		request->codings++;
+	} else if (!strcasecmp(name, "Host")) {
+		request->hosts++;
+	}
+}
+
+static enum MHD_Result on_header(void *context, enum MHD_ValueKind kind, const char *name, const char *value)
+{
+	struct request *request = context;
+
+	(void)kind;
+	take_header(request, name, value ? value : "");
+	check_framing(request, name, value ? value : "");
+	return MHD_YES;
+}
+
+/* begin looks at the headers; false when the request is framed badly. */
+static bool begin(struct request *request, const char *method, const char *version)
+{
+	request->begun = true;
+	request->api.method = method;
+	MHD_get_connection_values(request->mhd, MHD_HEADER_KIND, on_header, request);
+	if (request->codings > 1 || (request->codings && request->length) || request->hosts > 1 ||
+	    (request->hosts == 0 && !strcmp(version, MHD_HTTP_VERSION_1_1)))
+		request->badly_framed = true;
+	return !request->badly_framed;
+}
+
+/* take_body keeps a piece of the body; what is too large is read but not kept. */
+static bool take_body(struct request *request, const char *piece, size_t size)
+{
+	struct api_request *api = &request->api;
+	size_t wanted = request->body_room ? request->body_room : 1024;
+
+	if (api->body_too_large || size > API_BODY_MAX - api->body_len) {
+		api->body_too_large = true;
+		return true;
+	}
+	while (wanted < api->body_len + size)
+		wanted *= 2;
+	if (wanted > request->body_room) {
+		char *body = realloc(request->body, wanted);
+
+		if (!body)
+			return false;
+		request->body = body;
+		request->body_room = wanted;
+	}
+	memcpy(request->body + api->body_len, piece, size);
+	api->body_len += size;
+	api->body = request->body;
+	return true;
+}
+
+/* ---- parking ---- */
+
+static void suspend(struct http *http, struct request *request)
+{
+	struct connection *c = request->connection;
+	struct epoll_event event = {.events = EPOLLRDHUP, .data.ptr = &request->watch};
+
+	if (!c->guarded)
+		socket_guard(c->fd);
+	c->guarded = true;
+	request->suspended = true;
+	phase_enter(http, c, PARKED);
+	MHD_suspend_connection(request->mhd);
+	if (epoll_ctl(http->config.epoll, EPOLL_CTL_ADD, c->fd, &event) != 0)
+		log_text(LOG_WARNING, "a waiting client cannot be watched", "error", strerror(errno));
+}
+
+/* resume has the handler run once more; the socket is watched no longer, its number may soon be another's. */
+static void resume(struct http *http, struct request *request)
+{
+	if (!request->suspended)
+		return;
+	request->suspended = false;
+	epoll_ctl(http->config.epoll, EPOLL_CTL_DEL, request->connection->fd, NULL);
+	MHD_resume_connection(request->mhd);
+	request->connection->daemon->resumed = true;
+}
+
+static void request_break(struct http *http, struct request *request)
+{
+	request->state = REQUEST_BROKEN;
+	api_broken(http->api, &request->api, http->now);
+	resume(http, request);
+}
+
+/* The client of a waiting request has hung up. Another event of the same turn may have had it answered before. */
+static void socket_ready(struct watch *watch)
+{
+	struct request *request = (struct request *)watch;
+
+	if (request->suspended && request->state == REQUEST_HANDED)
+		request_break(request->connection->daemon->http, request);
+}
+
+void http_answer(void *context, struct api_request *api, struct api_reply *reply)
+{
+	struct request *request = request_of(api);
+	struct http *http = context;
+
+	request->reply = *reply;
+	reply->body = NULL;
+	reply->location_long = NULL;
+	request->state = REQUEST_ANSWERED;
+	phase_enter(http, request->connection, SENDING);
+	resume(http, request);
+}
+
+/* ---- replies ---- */
+
+static void add(struct MHD_Response *response, const char *name, const char *value)
+{
+	if (MHD_add_response_header(response, name, value) != MHD_YES)
+		log_text(LOG_WARNING, "a header could not be added", "name", name);
+}
+
+static void add_headers(struct MHD_Response *response, const struct request *request)
+{
+	const struct api_reply *reply = &request->reply;
+	char seconds[16];
+
+	add(response, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
+	add(response, "X-Request-Id", request->api.id);
+	if (reply->content_type)
+		add(response, MHD_HTTP_HEADER_CONTENT_TYPE, reply->content_type);
+	if (reply->allow)
+		add(response, MHD_HTTP_HEADER_ALLOW, reply->allow);
+	if (reply->location_long || *reply->location)
+		add(response, MHD_HTTP_HEADER_LOCATION, reply->location_long ? reply->location_long : reply->location);
+	if (reply->retry_after > 0) {
+		snprintf(seconds, sizeof(seconds), "%u", reply->retry_after);
+		add(response, MHD_HTTP_HEADER_RETRY_AFTER, seconds);
+	}
+}
+
+/* new_response moves the body of the reply to libmicrohttpd, which frees it. */
+static struct MHD_Response *new_response(struct api_reply *reply)
+{
+	struct MHD_Response *response;
+
+	if (!reply->body)
+		return MHD_create_response_from_buffer(0, (void *)(uintptr_t)"", MHD_RESPMEM_PERSISTENT);
+	response = MHD_create_response_from_buffer(reply->body_len, reply->body, MHD_RESPMEM_MUST_FREE);
+	if (response)
+		reply->body = NULL;
+	return response;
+}
+
+static void log_request(const struct request *request)
+{
+	const struct log_field fields[] = {
+		{"method", request->api.method, 0},
+		{"route", request->api.route ? request->api.route : "", 0},
+		{"status", NULL, request->reply.status},
+		{"request_id", request->api.id, 0},
+		{"traceparent", request->api.traceparent, 0},
+	};
+
+	log_write(LOG_DEBUG, "request", fields, request->api.traceparent ? 5 : 4);
+}
+
+static enum MHD_Result queue_response(struct request *request, struct MHD_Response *response)
+{
+	enum MHD_Result queued = MHD_queue_response(request->mhd, request->reply.status, response);
+
+	MHD_destroy_response(response);
+	request->queued = queued == MHD_YES;
+	return queued;
+}
+
+/* send_reply hands the reply over. A slot is not spent on a client that has left: what it was told is not sent. */
+static enum MHD_Result send_reply(struct request *request)
+{
+	struct MHD_Response *response;
+
+	if (log_wants(LOG_DEBUG))
+		log_request(request);
+	if (request->api.told_grant && socket_gone(request->connection->fd))
+		return MHD_NO;
+	response = new_response(&request->reply);
+	if (!response)
+		return MHD_NO;
+	add_headers(response, request);
+	return queue_response(request, response);
+}
+
+/* refuse answers a request whose end cannot be told for sure: 400, and the connection is closed. */
+static enum MHD_Result refuse(struct request *request)
+{
+	struct MHD_Response *response;
+	unsigned char random[8];
+
+	randombytes_buf(random, sizeof(random));
+	sodium_bin2hex(request->api.id, sizeof(request->api.id), random, sizeof(random));
+	request->reply.status = MHD_HTTP_BAD_REQUEST;
+	response = new_response(&request->reply);
+	if (!response)
+		return MHD_NO;
+	add_headers(response, request);
+	add(response, MHD_HTTP_HEADER_CONNECTION, "close");
+	if (log_wants(LOG_DEBUG))
+		log_request(request);
+	return queue_response(request, response);
+}
+
+/* hand_over gives the complete request to the api; it is answered at once, or parked. */
+static enum MHD_Result hand_over(struct http *http, struct request *request)
+{
+	request->state = REQUEST_HANDED;
+	api_handle(http->api, &request->api, http->now);
+	if (request->state == REQUEST_ANSWERED)
+		return send_reply(request);
+	suspend(http, request);
+	return MHD_YES;
+}
+
+/* on_request runs for the headers, for each piece of the body, at the end of the request, and after a resume. */
+static enum MHD_Result on_request(void *context, struct MHD_Connection *mhd, const char *url, const char *method,
+                                  const char *version, const char *upload, size_t *upload_size, void **request_context)
+{
+	struct http *http = ((struct daemon *)context)->http;
+	struct request *request = *request_context;
+
+	(void)mhd;
+	(void)url;
+	http->worked = true;
+	if (!request)
+		return MHD_NO;
+	if (!request->begun)
+		return begin(request, method, version) ? MHD_YES : refuse(request);
+	if (*upload_size > 0) {
+		bool kept = take_body(request, upload, *upload_size);
+
+		*upload_size = 0;
+		return kept ? MHD_YES : MHD_NO;
+	}
+	switch (request->state) {
+	case REQUEST_ARRIVING:
+		return hand_over(http, request);
+	case REQUEST_ANSWERED:
+		return send_reply(request);
+	default:
+		return MHD_NO;
+	}
+}
+
+static void on_completed(void *context, struct MHD_Connection *mhd, void **request_context,
+                         enum MHD_RequestTerminationCode how)
+{
+	struct http *http = ((struct daemon *)context)->http;
+	struct request *request = *request_context;
+
+	(void)mhd;
+	*request_context = NULL;
+	http->worked = true;
+	if (!request)
+		return;
+	if (request->state == REQUEST_ANSWERED)
+		api_sent(http->api, &request->api, http->now, request->queued && how == MHD_REQUEST_TERMINATED_COMPLETED_OK);
+	else if (request->state == REQUEST_HANDED)
+		api_broken(http->api, &request->api, http->now);
+	request->connection->request = NULL;
+	phase_enter(http, request->connection, IDLE);
+	request_free(request);
+}
+
+/* ---- connections ---- */
+
+static void connection_open(struct daemon *daemon, struct MHD_Connection *mhd, void **socket_context)
+{
+	struct connection *c = calloc(1, sizeof(*c));
+	struct http *http = daemon->http;
+
+	*socket_context = c;
+	if (!c)
+		return;
+	c->daemon = daemon;
+	c->fd = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
+	c->phase = ARRIVING;
+	c->deadline = http->now + http->timeouts[ARRIVING];
+	TAILQ_INSERT_TAIL(&http->phases[ARRIVING], c, in_phase);
+	daemon->connections++;
+	http->connections++;
+}
+
+static void on_connection(void *context, struct MHD_Connection *mhd, void **socket_context,
+                          enum MHD_ConnectionNotificationCode how)
+{
+	struct daemon *daemon = context;
+	struct connection *c = *socket_context;
+
+	if (how == MHD_CONNECTION_NOTIFY_STARTED) {
+		connection_open(daemon, mhd, socket_context);
+		return;
+	}
+	if (!c)
+		return;
+	phase_leave(daemon->http, c);
+	request_free(c->request);
+	daemon->connections--;
+	daemon->http->connections--;
+	*socket_context = NULL;
+	free(c);
+}
+
+static void listener_watch(struct http *http, bool on)
+{
+	struct epoll_event event = {.events = EPOLLIN, .data.ptr = &http->watch};
+
+	if (http->config.listener >= 0 &&
+	    epoll_ctl(http->config.epoll, on ? EPOLL_CTL_ADD : EPOLL_CTL_DEL, http->config.listener, &event) != 0)
+		log_text(LOG_ERROR, "the listening socket cannot be watched", "error", strerror(errno));
+	http->accept_at = on || http->config.listener < 0 ? FAIR_NEVER : http->now + ACCEPT_PAUSE;
+}
+
+/* make_room ends the connection that has been idle longest; without one, nobody is accepted for a moment. */
+static void make_room(struct http *http)
+{
+	struct connection *oldest = TAILQ_FIRST(&http->phases[IDLE]);
+
+	if (oldest)
+		cut(http, oldest);
+	else
+		listener_watch(http, false);
+}
+
+static struct daemon *emptiest(struct http *http)
+{
+	struct daemon *best = &http->daemons[0];
+
+	for (unsigned i = 1; i < http->config.daemons; i++)
+		if (http->daemons[i].connections < best->connections)
+			best = &http->daemons[i];
+	return best;
+}
+
+/* accept_one takes one connection; false when there is none, or no room for it. */
+static bool accept_one(struct http *http)
+{
+	struct sockaddr_storage address;
+	socklen_t size = sizeof(address);
+	struct daemon *daemon = emptiest(http);
+	int fd;
+
+	if (http->connections >= http->config.max_connections) {
+		make_room(http);
+		return false;
+	}
+	fd = accept4(http->config.listener, (struct sockaddr *)&address, &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	if (fd < 0) {
+		if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
+			log_text(LOG_WARNING, "a connection cannot be accepted", "error", strerror(errno));
+			make_room(http);
+		}
+		return false;
+	}
+	socket_prompt(fd);
+	if (MHD_add_connection(daemon->mhd, fd, (struct sockaddr *)&address, size) != MHD_YES)
+		log_say(LOG_WARNING, "a connection cannot be served");
+	daemon->busy = true;
+	return true;
+}
+
+static void listener_ready(struct watch *watch)
+{
+	struct http *http = (struct http *)watch;
+
+	for (unsigned i = 0; i < ACCEPT_TURN && accept_one(http); i++)
+		;
+}
+
+/* ---- running ---- */
+
+static void daemon_ready(struct watch *watch)
+{
+	((struct daemon *)watch)->ready = true;
+}
+
+/* Nothing is decoded before the path has been split: %2F is not a slash. */
+static size_t keep_escapes(void *context, struct MHD_Connection *mhd, char *text)
+{
+	(void)context;
+	(void)mhd;
+	return strlen(text);
+}
+
+static bool daemon_start(struct http *http, struct daemon *daemon)
+{
+	struct epoll_event event = {.events = EPOLLIN, .data.ptr = &daemon->watch};
+	const union MHD_DaemonInfo *info;
+
+	daemon->http = http;
+	daemon->watch.ready = daemon_ready;
+	daemon->mhd = MHD_start_daemon(
+		MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_NO_LISTEN_SOCKET, 0, NULL, NULL, on_request, daemon,
+		MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY,
+		MHD_OPTION_CONNECTION_LIMIT, http->config.max_connections,
+		MHD_OPTION_NOTIFY_COMPLETED, on_completed, daemon,
+		MHD_OPTION_NOTIFY_CONNECTION, on_connection, daemon,
+		MHD_OPTION_URI_LOG_CALLBACK, on_request_line, daemon,
+		MHD_OPTION_UNESCAPE_CALLBACK, keep_escapes, NULL,
+		MHD_OPTION_END);
+	info = daemon->mhd ? MHD_get_daemon_info(daemon->mhd, MHD_DAEMON_INFO_EPOLL_FD) : NULL;
+	return info && epoll_ctl(http->config.epoll, EPOLL_CTL_ADD, info->epoll_fd, &event) == 0;
+}
+
+struct http *http_create(const struct http_config *config)
+{
+	struct http *http = calloc(1, sizeof(*http));
+
+	if (!http || config->daemons > DAEMONS_MAX) {
+		close(config->listener);
+		free(http);
+		return NULL;
+	}
+	http->config = *config;
+	http->watch.ready = listener_ready;
+	http->accept_at = FAIR_NEVER;
+	http->timeouts[IDLE] = IDLE_TIMEOUT;
+	http->timeouts[ARRIVING] = config->request_timeout_ns;
+	http->timeouts[SENDING] = SEND_TIMEOUT;
+	for (unsigned i = 0; i < PHASE_COUNT; i++)
+		TAILQ_INIT(&http->phases[i]);
+	for (unsigned i = 0; i < config->daemons; i++)
+		if (!daemon_start(http, &http->daemons[i])) {
+			http_destroy(http);
+			return NULL;
+		}
+	return http;
+}
+
+bool http_attach(struct http *http, struct api *api)
+{
+	struct epoll_event event = {.events = EPOLLIN, .data.ptr = &http->watch};
+
+	http->api = api;
+	return epoll_ctl(http->config.epoll, EPOLL_CTL_ADD, http->config.listener, &event) == 0;
+}
+
+void http_clock(struct http *http, uint64_t now)
+{
+	http->now = now;
+}
+
+static void daemon_run(struct daemon *daemon)
+{
+	MHD_UNSIGNED_LONG_LONG timeout;
+
+	daemon->ready = false;
+	daemon->resumed = false;
+	daemon->http->worked = false;
+	MHD_run(daemon->mhd);
+	daemon->busy = daemon->http->worked || (MHD_get_timeout(daemon->mhd, &timeout) == MHD_YES && timeout == 0);
+}
+
+void http_run(struct http *http, bool all)
+{
+	for (unsigned i = 0; i < http->config.daemons; i++) {
+		struct daemon *daemon = &http->daemons[i];
+
+		if (all || daemon->ready || daemon->busy || daemon->resumed)
+			daemon_run(daemon);
+	}
+}
+
+bool http_pending(const struct http *http)
+{
+	for (unsigned i = 0; i < http->config.daemons; i++)
+		if (http->daemons[i].busy || http->daemons[i].resumed)
+			return true;
+	return false;
+}
+
+void http_expire(struct http *http)
+{
+	for (unsigned i = 0; i < PHASE_COUNT; i++) {
+		struct connection *c;
+
+		while ((c = TAILQ_FIRST(&http->phases[i])) != NULL && c->deadline <= http->now)
+			cut(http, c);
+	}
+	if (http->accept_at <= http->now)
+		listener_watch(http, true);
+}
+
+uint64_t http_deadline(const struct http *http)
+{
+	uint64_t first = http->accept_at;
+
+	for (unsigned i = 0; i < PHASE_COUNT; i++) {
+		const struct connection *c = TAILQ_FIRST(&http->phases[i]);
+
+		if (c && c->deadline < first)
+			first = c->deadline;
+	}
+	return first;
+}
+
+void http_close(struct http *http)
+{
+	if (http->config.listener >= 0)
+		close(http->config.listener);
+	http->config.listener = -1;
+	http->accept_at = FAIR_NEVER;
+}
+
+bool http_sending(const struct http *http)
+{
+	return !TAILQ_EMPTY(&http->phases[SENDING]);
+}
+
+/* break_parked resumes all: a daemon must not be stopped with a suspended connection. */
+static void break_parked(struct http *http)
+{
+	struct connection *c;
+
+	while ((c = TAILQ_FIRST(&http->phases[PARKED])) != NULL) {
+		request_break(http, c->request);
+		cut(http, c);
+	}
+}
+
+void http_destroy(struct http *http)
+{
+	if (!http)
+		return;
+	http_close(http);
+	break_parked(http);
+	for (unsigned i = 0; i < http->config.daemons; i++)
+		if (http->daemons[i].mhd) {
+			MHD_run(http->daemons[i].mhd);
+			MHD_stop_daemon(http->daemons[i].mhd);
+		}
+	free(http);
+}

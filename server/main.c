@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * fairshared: a table of contents.
+ *
+ *   config      flags, environment, file          http    sockets, requests, answers, parking
+ *   server      puts the parts together           loop    the one thread: serves, then lets time pass
+ *   calculator  the share expression              commit  group commit over a store
+ */
+#include "config.h"
+#include "log.h"
+#include "server.h"
+
+#include <sodium.h>
+#include <string.h>
+
+static int refuse(const char *reason)
+{
+	char line[CONFIG_ERROR_MAX + 16];
+
+	snprintf(line, sizeof(line), "fairshared: %s", reason);
+	log_plain(line);
+	return 1;
+}
+
+/* The line by which others see that the server is ready; it looks the same in every log format. */
+static void tell_ready(const struct config *config, uint16_t port)
+{
+	char line[CONFIG_HOST_MAX + 48];
+	bool six = strchr(config->listen_host, ':') != NULL;
+
+	snprintf(line, sizeof(line), "listening on http://%s%s%s:%u", six ? "[" : "", config->listen_host, six ? "]" : "",
+	         port);
+	log_plain(line);
+}
+
+static int serve(struct server *server)
+{
+	char error[CONFIG_ERROR_MAX];
+
+	if (!server_start(server, error))
+		return refuse(error);
+	tell_ready(server->config, server->port);
+	return server_run(server);
+}
+
+static int run(const struct config *config)
+{
+	struct server server;
+	char error[CONFIG_ERROR_MAX];
+	int status;
+
+	log_setup((enum log_level)config->log_level, (enum log_format)config->log_format);
+	if (!server_check(&server, config, error))
+		status = refuse(error);
+	else if (config->action == CONFIG_RUN)
+		status = serve(&server);
+	else
+		status = 0;
+	if (status == 0 && config->action == CONFIG_PRINT)
+		config_print(config, stdout);
+	server_stop(&server);
+	return status;
+}
+
+int main(int argc, char **argv)
+{
+	struct config config;
+	char error[CONFIG_ERROR_MAX];
+	int status;
+
+	loop_block_signals();
+	if (sodium_init() < 0)
+		return refuse("there is no source of randomness");
+	status = config_load(&config, argc, argv, error) ? run(&config) : refuse(error);
+	config_free(&config);
+	return status;
+}

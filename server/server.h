@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: MIT */
+/* The parts of the process, put together and taken apart. */
+#ifndef FAIRSHARED_SERVER_H
+#define FAIRSHARED_SERVER_H
+
+#include "calculator.h"
+#include "config.h"
+#include "loop.h"
+#include "store.h"
+
+struct server {
+	const struct config *config;
+	struct calculator **calculators;     /* of each pool; NULL where it has none */
+	struct store *store;
+	struct fair *fair;
+	struct commit *commit;
+	struct api *api;
+	struct http *http;
+	int epoll;
+	uint16_t port;
+};
+
+/* server_check makes the parts that show whether the configuration is right; false with the reason in error. */
+bool server_check(struct server *server, const struct config *config, char error[CONFIG_ERROR_MAX]);
+
+/* server_start makes the others and listens; false with the reason in error. After server_check. */
+bool server_start(struct server *server, char error[CONFIG_ERROR_MAX]);
+
+/* server_run serves until the process is told to stop; returns the exit status. */
+int server_run(struct server *server);
+
+/* server_stop takes apart whatever there is. */
+void server_stop(struct server *server);
+
+#endif

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: MIT */
+#include "socket.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define BACKLOG 4096
+
+union address {
+	struct sockaddr any;
+	struct sockaddr_in four;
+	struct sockaddr_in6 six;
+};
+
+static socklen_t address_of(const char *host, uint16_t port, union address *address)
+{
+	memset(address, 0, sizeof(*address));
+	if (inet_pton(AF_INET, host, &address->four.sin_addr) == 1) {
+		address->four.sin_family = AF_INET;
+		address->four.sin_port = htons(port);
+		return sizeof(address->four);
+	}
+	address->six.sin6_family = AF_INET6;
+	address->six.sin6_port = htons(port);
+	return inet_pton(AF_INET6, host, &address->six.sin6_addr) == 1 ? sizeof(address->six) : 0;
+}
+
+static bool bind_and_listen(int fd, const union address *address, socklen_t size, uint16_t *port)
+{
+	union address bound;
+	socklen_t bound_size = sizeof(bound);
+	int on = 1;
+
+	if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) != 0 || bind(fd, &address->any, size) != 0 ||
+	    listen(fd, BACKLOG) != 0 || getsockname(fd, &bound.any, &bound_size) != 0)
+		return false;
+	*port = ntohs(bound.any.sa_family == AF_INET ? bound.four.sin_port : bound.six.sin6_port);
+	return true;
+}
+
+int socket_listen(const char *host, uint16_t *port)
+{
+	union address address;
+	socklen_t size = address_of(host, *port, &address);
+	int fd, error;
+
+	if (size == 0) {
+		errno = EINVAL;
+		return -1;
+	}
+	fd = socket(address.any.sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0 || bind_and_listen(fd, &address, size, port))
+		return fd;
+	error = errno;
+	close(fd);
+	errno = error;
+	return -1;
+}
+
+/* An option that the kernel refuses makes a socket slower or its loss noticed later, but not wrong. */
+static void set(int fd, int level, int name, int value)
+{
+	(void)setsockopt(fd, level, name, &value, sizeof(value));
+}
+
+void socket_prompt(int fd)
+{
+	set(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+}
+
+void socket_guard(int fd)
+{
+	set(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
+	set(fd, IPPROTO_TCP, TCP_KEEPIDLE, 5);
+	set(fd, IPPROTO_TCP, TCP_KEEPINTVL, 5);
+	set(fd, IPPROTO_TCP, TCP_KEEPCNT, 3);
+	set(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, 20000);
+}
+
+bool socket_gone(int fd)
+{
+	struct pollfd poll_fd = {.fd = fd, .events = POLLRDHUP};
+
+	return poll(&poll_fd, 1, 0) > 0;
+}

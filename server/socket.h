@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: MIT */
+/* What the server asks of TCP sockets. */
+#ifndef FAIRSHARED_SOCKET_H
+#define FAIRSHARED_SOCKET_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* socket_listen returns a listening socket at a numeric host, or -1 with errno; *port 0 picks a free one and is set. */
+int socket_listen(const char *host, uint16_t *port);
+
+/* socket_prompt sends small answers at once. */
+void socket_prompt(int fd);
+
+/* socket_guard has the kernel notice within 20 s that the machine at the other end vanished. */
+void socket_guard(int fd);
+
+/* socket_gone tells whether the other end has shut down or closed. */
+bool socket_gone(int fd);
+
+#endif

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: MIT */
+/* The store that keeps nothing: the state lives and dies with the process. */
+#include "store.h"
+
+static bool load(struct store *store, struct fair *fair)
+{
+	(void)store;
+	(void)fair;
+	return true;
+}
+
+static void commit(struct store *store, uint64_t now, const struct fair_event *events, size_t count)
+{
+	(void)store;
+	(void)now;
+	(void)events;
+	(void)count;
+}
+
+static enum store_state ended(struct store *store, uint64_t now)
+{
+	(void)store;
+	(void)now;
+	return STORE_COMMITTED;
+}
+
+static int descriptor(const struct store *store)
+{
+	(void)store;
+	return -1;
+}
+
+static uint64_t deadline(const struct store *store)
+{
+	(void)store;
+	return FAIR_NEVER;
+}
+
+static void destroy(struct store *store)
+{
+	(void)store;
+}
+
+struct store *store_memory_create(void)
+{
+	static const struct store_ops ops = {
+		.durable_at_once = true,
+		.load = load,
+		.commit = commit,
+		.ended = ended,
+		.descriptor = descriptor,
+		.deadline = deadline,
+		.destroy = destroy,
+	};
+	static struct store store = {.ops = &ops};
+
+	return &store;
+}

@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: MIT */
+#include "value.h"
+
+#include <arpa/inet.h>
+#include <stdio.h>
+#include <string.h>
+
+static const struct unit {
+	const char *name;
+	uint64_t ns;
+} units[] = {
+	{"h", UINT64_C(3600000000000)},
+	{"m", UINT64_C(60000000000)},
+	{"s", UINT64_C(1000000000)},
+	{"ms", UINT64_C(1000000)},
+};
+
+#define UNIT_COUNT (sizeof(units) / sizeof(units[0]))
+
+/* digits reads a number at *at and moves past it. */
+static bool digits(const char **at, uint64_t *ret_number)
+{
+	uint64_t number = 0;
+	const char *p = *at;
+
+	if (*p < '0' || *p > '9')
+		return false;
+	for (; *p >= '0' && *p <= '9'; p++) {
+		uint64_t digit = (uint64_t)(*p - '0');
+
+		if (number > (UINT64_MAX - digit) / 10)
+			return false;
+		number = number * 10 + digit;
+	}
+	*at = p;
+	*ret_number = number;
+	return true;
+}
+
+bool value_number(const char *text, uint64_t *ret_number)
+{
+	uint64_t number;
+
+	if (!digits(&text, &number) || *text)
+		return false;
+	*ret_number = number;
+	return true;
+}
+
+bool value_bool(const char *text, bool *ret_value)
+{
+	bool yes = !strcmp(text, "true");
+
+	if (!yes && strcmp(text, "false") != 0)
+		return false;
+	*ret_value = yes;
+	return true;
+}
+
+/* unit_at reads the letters at *at as a unit at or past `first`; UNIT_COUNT when there is none. */
+static size_t unit_at(const char **at, size_t first)
+{
+	size_t size = strspn(*at, "hms");
+
+	for (size_t i = first; i < UNIT_COUNT; i++)
+		if (strlen(units[i].name) == size && !strncmp(*at, units[i].name, size)) {
+			*at += size;
+			return i;
+		}
+	return UNIT_COUNT;
+}
+
+bool value_duration(const char *text, uint64_t *ret_ns)
+{
+	uint64_t sum = 0;
+	size_t next = 0;
+
+	do {
+		uint64_t number, part;
+		size_t unit;
+
+		if (!digits(&text, &number) || (unit = unit_at(&text, next)) == UNIT_COUNT ||
+		    __builtin_mul_overflow(number, units[unit].ns, &part) || __builtin_add_overflow(sum, part, &sum))
+			return false;
+		next = unit + 1;
+	} while (*text);
+	*ret_ns = sum;
+	return true;
+}
+
+void value_duration_text(uint64_t ns, char text[VALUE_DURATION_TEXT])
+{
+	size_t size = 0;
+
+	for (size_t i = 0; i < UNIT_COUNT; i++) {
+		uint64_t count = ns / units[i].ns;
+
+		if (count > 0)
+			size += (size_t)snprintf(text + size, VALUE_DURATION_TEXT - size, "%llu%s", (unsigned long long)count,
+			                         units[i].name);
+		ns %= units[i].ns;
+	}
+	if (size == 0)
+		snprintf(text, VALUE_DURATION_TEXT, "0s");
+}
+
+bool value_address(const char *text, char *ret_host, size_t host_size, uint16_t *ret_port)
+{
+	const char *colon = strrchr(text, ':'), *host = text;
+	unsigned char binary[sizeof(struct in6_addr)];
+	size_t size;
+	uint64_t port;
+	bool six;
+
+	if (!colon || !value_number(colon + 1, &port) || port > UINT16_MAX)
+		return false;
+	size = (size_t)(colon - text);
+	six = size >= 2 && text[0] == '[' && text[size - 1] == ']';
+	if (six) {
+		host++;
+		size -= 2;
+	}
+	if (size >= host_size)
+		return false;
+	memcpy(ret_host, host, size);
+	ret_host[size] = '\0';
+	*ret_port = (uint16_t)port;
+	return inet_pton(six ? AF_INET6 : AF_INET, ret_host, binary) == 1;
+}

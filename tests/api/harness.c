@@ -1,0 +1,288 @@
+/* SPDX-License-Identifier: MIT */
+#include "harness.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void on_answer(void *context, struct api_request *request, struct api_reply *reply)
+{
+	struct exchange *e = (struct exchange *)((char *)request - offsetof(struct exchange, request));
+
+	(void)context;
+	if (e->answered)
+		abort();
+	e->answered = true;
+	e->reply = *reply;
+	if (reply->body != NULL && strstr(reply->content_type, "json") != NULL) {
+		e->json = json_loadb(reply->body, reply->body_len, JSON_REJECT_DUPLICATES, NULL);
+		if (e->json == NULL)
+			abort();
+	}
+}
+
+static bool on_store(void *context, const struct fair_event *event)
+{
+	struct world *w = context;
+
+	w->stored++;
+	if (w->slow && event->type == FAIR_EV_GRANTED)
+		w->batch[w->batched++] = event->id;
+	return !w->slow;
+}
+
+static void on_random(void *context, void *bytes, size_t size)
+{
+	struct world *w = context;
+	uint8_t *at = bytes;
+
+	for (size_t i = 0; i < size; i++) {
+		w->dice = w->dice * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+		at[i] = (uint8_t)(w->dice >> 56);
+	}
+}
+
+/* After every call: what was answered is handed over, and the core is whole. */
+static void turn(struct world *w)
+{
+	for (size_t i = 0; i < w->count && !w->no_send; i++) {
+		struct exchange *e = w->exchanges[i];
+
+		if (e->answered && !e->sent) {
+			e->sent = true;
+			api_sent(w->api, &e->request, w->now, true);
+		}
+	}
+	if (w->count < 500)
+		fair_check(w->fair, w->now);
+}
+
+static void add_pool(struct world *w, const char *name, uint32_t slots, const struct world_config *config)
+{
+	struct fair_pool_config pool = {
+		.pool = name,
+		.max_slots = slots,
+		.min_share = config->min_share > 0 ? config->min_share : 1,
+		.max_waiting = config->max_waiting > 0 ? config->max_waiting : 10000,
+		.tenant_max_waiting = config->tenant_max_waiting > 0 ? config->tenant_max_waiting : 1000,
+	};
+
+	if (fair_pool_add(w->fair, &pool) != FAIR_OK)
+		abort();
+}
+
+struct world *world_create(struct world_config config)
+{
+	struct world *w = calloc(1, sizeof(*w));
+	struct fair_config fair = fair_config_default();
+	struct api_config api = api_config_default();
+	struct api_hooks hooks = {w, on_answer, on_store, on_random};
+
+	if (w == NULL)
+		abort();
+	w->now = 1000 * S;
+	w->dice = 1;
+	fair.hash_seed = 1;
+	fair.first_token = 100;
+	if (config.max_tenants > 0)
+		fair.max_tenants = config.max_tenants;
+	if (config.requests_max > 0)
+		api.requests_max = config.requests_max;
+	api.auto_register = config.auto_register;
+	api.version = "1.2.3";
+	api.openapi = "openapi: 3.0.3\n";
+	api.openapi_len = strlen(api.openapi);
+	w->fair = fair_create(&fair);
+	if (w->fair == NULL)
+		abort();
+	add_pool(w, "default", config.max_slots > 0 ? config.max_slots : 2, &config);
+	add_pool(w, "other", 1, &config);
+	w->api = api_create(w->fair, &api, &hooks, w->now);
+	api_clock(w->api, w->now, INT64_C(1764000000000));
+	ask(w, "POST /tenants", "{\"tenant_id\":\"alice\"}");
+	if (config.max_tenants != 1)
+		ask(w, "POST /tenants", "{\"tenant_id\":\"bob\"}");
+	return w;
+}
+
+void world_destroy(struct world *w)
+{
+	w->no_send = true;
+	for (size_t i = 0; i < w->count; i++) {
+		struct exchange *e = w->exchanges[i];
+
+		if (!e->answered && e->request.parked)
+			api_broken(w->api, &e->request, w->now);
+		else if (!e->sent)
+			api_sent(w->api, &e->request, w->now, true);
+	}
+	api_destroy(w->api);
+	fair_destroy(w->fair);
+	for (size_t i = 0; i < w->count; i++) {
+		free(w->exchanges[i]->reply.body);
+		free(w->exchanges[i]->reply.location_long);
+		free(w->exchanges[i]->line);
+		free((char *)w->exchanges[i]->request.body);
+		free((char *)w->exchanges[i]->request.idempotency_key);
+		json_decref(w->exchanges[i]->json);
+		free(w->exchanges[i]);
+	}
+	free(w);
+}
+
+struct exchange *ask_with(struct world *w, const char *line, const char *body, size_t len, struct headers headers)
+{
+	struct exchange *e = calloc(1, sizeof(*e));
+	char *path, *query;
+
+	if (e == NULL || w->count == EXCHANGES_MAX)
+		abort();
+	e->line = strdup(line);
+	path = strchr(e->line, ' ');
+	*path++ = '\0';
+	query = strchr(path, '?');
+	if (query != NULL)
+		*query++ = '\0';
+	e->request = (struct api_request){
+		.method = e->line,
+		.path = path,
+		.query = query,
+		.body_len = len,
+		.body_too_large = headers.body_too_large,
+		.request_id = headers.request_id,
+		.idempotency_key = headers.key != NULL ? strdup(headers.key) : NULL,
+		.sec_fetch_site = headers.sec_fetch_site,
+		.origin = headers.origin,
+		.host = headers.host,
+		.accept = headers.accept,
+	};
+	if (len > 0) {
+		char *copy = malloc(len);
+
+		memcpy(copy, body, len);
+		e->request.body = copy;
+	}
+	w->exchanges[w->count++] = e;
+	api_handle(w->api, &e->request, w->now);
+	turn(w);
+	return e;
+}
+
+struct exchange *ask_key(struct world *w, const char *line, const char *body, const char *key)
+{
+	return ask_with(w, line, body, body != NULL ? strlen(body) : 0, (struct headers){.key = key});
+}
+
+struct exchange *ask(struct world *w, const char *line, const char *body)
+{
+	return ask_key(w, line, body, NULL);
+}
+
+struct exchange *acquire(struct world *w, const char *tenant, const char *more, const char *key)
+{
+	char body[1024];
+
+	snprintf(body, sizeof(body), "{\"tenant_id\":\"%s\"%s}", tenant, more);
+	return ask_key(w, "POST /leases", body, key);
+}
+
+struct exchange *lease(struct world *w, const char *method, const struct exchange *of, const char *rest,
+					   const char *body)
+{
+	char line[256];
+
+	snprintf(line, sizeof(line), "%s /leases/%s%s", method, text(of, "id"), rest);
+	return ask(w, line, body);
+}
+
+void pass(struct world *w, uint64_t ns)
+{
+	uint64_t end = w->now + ns;
+
+	while (w->now < end) {
+		uint64_t step = end - w->now < 100 * MS ? end - w->now : 100 * MS;
+
+		w->now += step;
+		while (api_advance(w->api, w->now, 100))
+			turn(w);
+		turn(w);
+	}
+}
+
+void hang_up(struct world *w, struct exchange *e)
+{
+	e->sent = true;
+	api_broken(w->api, &e->request, w->now);
+	turn(w);
+}
+
+void hand_over(struct world *w, struct exchange *e, bool handed_over)
+{
+	e->sent = true;
+	api_sent(w->api, &e->request, w->now, handed_over);
+	turn(w);
+}
+
+void commit(struct world *w)
+{
+	size_t count = w->batched;
+
+	w->batched = 0;
+	api_committed(w->api, w->now, w->batch, count);
+	turn(w);
+}
+
+void fail(struct world *w)
+{
+	size_t count = w->batched;
+
+	w->batched = 0;
+	if (fair_hold(w->fair, w->now, NULL, true) != FAIR_OK)
+		abort();
+	api_failed(w->api, w->now, w->batch, count);
+	turn(w);
+}
+
+unsigned status(const struct exchange *e)
+{
+	return e->answered ? e->reply.status : 0;
+}
+
+const char *text(const struct exchange *e, const char *name)
+{
+	const char *value = json_string_value(json_object_get(e->json, name));
+
+	return value != NULL ? value : "";
+}
+
+double number(const struct exchange *e, const char *name)
+{
+	const json_t *value = json_object_get(e->json, name);
+
+	return json_is_number(value) ? json_number_value(value) : -1;
+}
+
+double stat_of(struct world *w, const char *name)
+{
+	return number(ask(w, "GET /stats", NULL), name);
+}
+
+static const json_t *first_fault(const struct exchange *e)
+{
+	return json_array_get(json_object_get(e->json, "errors"), 0);
+}
+
+const char *fault(const struct exchange *e)
+{
+	const char *pointer = json_string_value(json_object_get(first_fault(e), "pointer"));
+	const char *parameter = json_string_value(json_object_get(first_fault(e), "parameter"));
+
+	return pointer != NULL ? pointer : parameter != NULL ? parameter : "";
+}
+
+const char *fault_detail(const struct exchange *e)
+{
+	const char *detail = json_string_value(json_object_get(first_fault(e), "detail"));
+
+	return detail != NULL ? detail : "";
+}

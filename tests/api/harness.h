@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A whole API by value: core, api, a clock that is set, and a store that does what the test says. Requests live in the
+ * world until it ends; whatever was answered is told as sent at once, unless the test holds that back.
+ */
+#ifndef FAIRSHARED_TESTS_API_HARNESS_H
+#define FAIRSHARED_TESTS_API_HARNESS_H
+
+#include <jansson.h>
+#include <stdbool.h>
+
+#include "api.h"
+
+#define MS UINT64_C(1000000)
+#define S UINT64_C(1000000000)
+#define EXCHANGES_MAX 20000
+
+struct exchange {
+	struct api_request request;
+	char *line; /* owns what method, path and query point into */
+	bool answered, sent;
+	struct api_reply reply;
+	json_t *json; /* of the body, or NULL */
+};
+
+struct world {
+	struct fair *fair;
+	struct api *api;
+	uint64_t now;
+	bool slow;	  /* the store takes its time: grants gather in batch */
+	bool no_send; /* answers are not handed over by themselves */
+	struct fair_id batch[1000];
+	size_t batched;
+	size_t stored; /* events handed to the store */
+	uint64_t dice;
+	struct exchange *exchanges[EXCHANGES_MAX];
+	size_t count;
+};
+
+struct world_config {
+	uint32_t max_slots;	  /* 0: 2 */
+	uint32_t min_share;	  /* 0: 1 */
+	uint32_t max_waiting; /* 0: 10000 */
+	uint32_t tenant_max_waiting;
+	uint32_t max_tenants;
+	uint32_t requests_max;
+	bool auto_register;
+};
+
+struct headers {
+	const char *key, *request_id, *sec_fetch_site, *origin, *host, *accept;
+	bool body_too_large;
+};
+
+/* world_create makes pools "default" and "other" (1 slot), and registers alice and bob in the first. */
+struct world *world_create(struct world_config config);
+void world_destroy(struct world *w);
+
+/* ask sends "METHOD /path?query" with a body or NULL; ask_key with an Idempotency-Key. */
+struct exchange *ask(struct world *w, const char *line, const char *body);
+struct exchange *ask_key(struct world *w, const char *line, const char *body, const char *key);
+struct exchange *ask_with(struct world *w, const char *line, const char *body, size_t len, struct headers headers);
+/* acquire asks for a slot of a tenant with these more members ("" or ",\"ttl_seconds\":5"). */
+struct exchange *acquire(struct world *w, const char *tenant, const char *more, const char *key);
+/* lease sends METHOD /leases/{id of a reply}rest. */
+struct exchange *lease(struct world *w, const char *method, const struct exchange *of, const char *rest,
+					   const char *body);
+
+/* pass lets time go by, in small steps. */
+void pass(struct world *w, uint64_t ns);
+/* hang_up breaks a request. hand_over tells that an answer went, or could not go, to the kernel. */
+void hang_up(struct world *w, struct exchange *e);
+void hand_over(struct world *w, struct exchange *e, bool handed_over);
+/* commit and fail end the batch of a slow store. */
+void commit(struct world *w);
+void fail(struct world *w);
+
+/* status is 0 while nothing was answered. text, number: a member of the reply, "" and -1 when it is not there. */
+unsigned status(const struct exchange *e);
+const char *text(const struct exchange *e, const char *name);
+double number(const struct exchange *e, const char *name);
+/* stat_of is a number of GET /stats of the default pool. */
+double stat_of(struct world *w, const char *name);
+/* fault is the pointer or parameter of the first entry of "errors". */
+const char *fault(const struct exchange *e);
+const char *fault_detail(const struct exchange *e);
+
+#endif

@@ -1,0 +1,688 @@
+/* SPDX-License-Identifier: MIT */
+#include "model.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+void model_init(struct model *m, const struct fair_config *config, const struct fair_pool_config *pools)
+{
+	memset(m, 0, sizeof(*m));
+	m->config = *config;
+	m->next_token = config->first_token;
+	for (uint32_t p = 0; p < MODEL_POOLS; p++) {
+		m->pools[p].config = pools[p];
+		m->pools[p].share = pools[p].max_slots;
+	}
+}
+
+static void tell(struct model *m, struct model_event e)
+{
+	if (m->num_events == MODEL_EVENTS_MAX)
+		abort();
+	m->events[m->num_events++] = e;
+}
+
+static void tell_tenant(struct model *m, uint32_t p, uint32_t t, enum fair_event_type type)
+{
+	tell(m, (struct model_event){.type = type, .pool = p, .tenant = t});
+}
+
+static void tell_lease(struct model *m, const struct model_lease *l, enum fair_event_type type)
+{
+	tell(m, (struct model_event){.type = type, .id = l->id, .pool = l->pool, .tenant = l->tenant});
+}
+
+static bool present(const struct model_lease *l)
+{
+	return l->state == FAIR_PENDING && l->attached > 0;
+}
+
+struct model_counts model_count(const struct model *m, uint32_t pool, int tenant)
+{
+	struct model_counts c = {0};
+
+	for (const struct model_lease *l = m->leases; l < m->leases + m->num_leases; l++) {
+		if (l->pool != pool || (tenant >= 0 && l->tenant != (uint32_t)tenant))
+			continue;
+		c.active += l->state == FAIR_ACTIVE;
+		c.present += present(l);
+		c.absent += l->state == FAIR_PENDING && !present(l);
+	}
+	return c;
+}
+
+static struct model_tenant *tenant_of(struct model *m, const struct model_lease *l)
+{
+	return &m->pools[l->pool].tenants[l->tenant];
+}
+
+/* "The share is worked out anew at every change." */
+static void share_anew(struct model *m, uint32_t pool)
+{
+	struct model_pool *p = &m->pools[pool];
+	bool demands[MODEL_TENANTS] = {false};
+	uint32_t n = 0;
+
+	for (const struct model_lease *l = m->leases; l < m->leases + m->num_leases; l++) {
+		if (l->pool == pool && (l->state == FAIR_ACTIVE || present(l)) && p->tenants[l->tenant].state == MODEL_OPEN)
+			demands[l->tenant] = true;
+	}
+	for (uint32_t t = 0; t < MODEL_TENANTS; t++)
+		n += demands[t];
+	if (n == p->demanding)
+		return;
+
+	uint64_t share = n ? p->config.max_slots / n : p->config.max_slots, calculated;
+
+	if (n && p->config.calculator) {
+		if (p->config.calculator(p->config.max_slots, n, p->config.calculator_context, &calculated))
+			share = calculated;
+		else
+			p->calculator_failures++;
+	}
+	if (share < p->config.min_share)
+		share = p->config.min_share;
+	p->share = share > INT32_MAX ? INT32_MAX : (uint32_t)share;
+	p->demanding = n;
+}
+
+/* After each change of a tenant or of its leases. */
+static void changed(struct model *m, uint32_t pool, uint32_t tenant)
+{
+	struct model_tenant *t = &m->pools[pool].tenants[tenant];
+	struct model_counts c = model_count(m, pool, (int)tenant);
+
+	t->used = m->now;
+	t->used_order = ++m->last_order;
+	share_anew(m, pool);
+	if (t->state == MODEL_CLOSING && c.active + c.present + c.absent == 0) {
+		t->state = MODEL_GONE;
+		tell_tenant(m, pool, tenant, FAIR_EV_TENANT_GONE);
+	}
+}
+
+static void forget(struct model *m, struct model_lease *l)
+{
+	m->num_leases--;
+	memmove(l, l + 1, (size_t)(m->leases + m->num_leases - l) * sizeof(*l));
+}
+
+/* The lease that ended first, of all pools with -1. */
+static struct model_lease *first_ended(struct model *m, int pool, uint32_t *ret_count)
+{
+	struct model_lease *first = NULL;
+
+	*ret_count = 0;
+	for (struct model_lease *l = m->leases; l < m->leases + m->num_leases; l++) {
+		if (l->state != FAIR_ENDED || (pool >= 0 && l->pool != (uint32_t)pool))
+			continue;
+		++*ret_count;
+		if (!first || l->ended_order < first->ended_order)
+			first = l;
+	}
+	return first;
+}
+
+static void end(struct model *m, struct model_lease *l, enum fair_reason reason)
+{
+	struct model_pool *p = &m->pools[l->pool];
+	bool active = l->state == FAIR_ACTIVE;
+	uint32_t pool = l->pool, count;
+
+	p->granted_total += active && !l->confirmed;
+	p->revoked_total += reason == FAIR_REASON_REVOKED;
+	p->released_total += active && reason == FAIR_REASON_RELEASED;
+	p->expired_total += active && reason == FAIR_REASON_EXPIRED;
+	p->unclaimed_total += active && reason == FAIR_REASON_UNCLAIMED;
+	tell(m, (struct model_event){.type = FAIR_EV_ENDED, .id = l->id, .reason = reason, .was = l->state, .pool = l->pool, .tenant = l->tenant});
+	if (!active)
+		l->key = MODEL_NO_KEY;   /* "a key whose place was given up or lost is free at once" */
+	l->confirmed = active;
+	l->state = FAIR_ENDED;
+	l->reason = reason;
+	l->attached = 0;
+	l->ended = m->now;
+	l->ended_order = ++m->last_order;
+	changed(m, l->pool, l->tenant);
+	l = first_ended(m, (int)pool, &count);
+	if (count > m->config.ended_max)
+		forget(m, l);
+}
+
+static void refuse(struct model *m, struct model_lease *l)
+{
+	tell_lease(m, l, FAIR_EV_REFUSED);
+	end(m, l, FAIR_REASON_TENANT_CLOSING);
+}
+
+/* ---- the work of each call ---- */
+
+static uint32_t lowest_free_slot(const struct model *m, uint32_t pool)
+{
+	for (uint32_t slot = 0;; slot++) {
+		bool taken = false;
+
+		for (const struct model_lease *l = m->leases; l < m->leases + m->num_leases; l++)
+			taken |= l->pool == pool && l->state == FAIR_ACTIVE && l->slot == slot;
+		if (!taken)
+			return slot;
+	}
+}
+
+/* Leases stand by arrival, so the first that is found is the oldest, and the first of its tenant. */
+static bool grant_one(struct model *m)
+{
+	for (uint32_t pool = 0; pool < MODEL_POOLS; pool++) {
+		struct model_pool *p = &m->pools[pool];
+
+		if (p->held || model_count(m, pool, -1).active >= p->config.max_slots)
+			continue;
+		for (struct model_lease *l = m->leases; l < m->leases + m->num_leases; l++) {
+			if (l->pool != pool || !present(l) || tenant_of(m, l)->state != MODEL_OPEN)
+				continue;
+			if (model_count(m, pool, (int)l->tenant).active >= p->share)
+				continue;
+			l->slot = lowest_free_slot(m, pool);
+			l->state = FAIR_ACTIVE;
+			l->token = m->next_token++;
+			l->granted = m->now;
+			tell_lease(m, l, FAIR_EV_GRANTED);
+			changed(m, pool, l->tenant);
+			return true;
+		}
+	}
+	return false;
+}
+
+/* One lease of the tenant that was closed first: its waiters, then with force its leases. */
+static bool close_one(struct model *m)
+{
+	struct model_lease *best = NULL;
+
+	for (struct model_lease *l = m->leases; l < m->leases + m->num_leases; l++) {
+		struct model_tenant *t = tenant_of(m, l);
+
+		if (!t->closed_order || !((l->state == FAIR_PENDING && l->number < t->refuse_below) ||
+		                          (l->state == FAIR_ACTIVE && l->number < t->revoke_below)))
+			continue;
+		if (!best || t->closed_order < tenant_of(m, best)->closed_order ||
+		    (t == tenant_of(m, best) && l->state == FAIR_PENDING && best->state == FAIR_ACTIVE))
+			best = l;
+	}
+	if (best && best->state == FAIR_PENDING)
+		refuse(m, best);
+	else if (best)
+		end(m, best, FAIR_REASON_REVOKED);
+	for (uint32_t i = 0; !best && i < MODEL_POOLS * MODEL_TENANTS; i++)
+		m->pools[i / MODEL_TENANTS].tenants[i % MODEL_TENANTS].closed_order = 0;
+	return best;
+}
+
+static uint64_t timer_of(const struct model_lease *l)
+{
+	uint64_t keep = l->attached == 0 && !l->claimed ? l->keep : FAIR_NEVER;
+
+	if (l->state == FAIR_ENDED)
+		return FAIR_NEVER;
+	return l->state == FAIR_ACTIVE && l->confirmed && l->deadline < keep ? l->deadline : keep;
+}
+
+static bool timer_one(struct model *m, uint64_t due)
+{
+	struct model_lease *first = NULL;
+
+	for (struct model_lease *l = m->leases; l < m->leases + m->num_leases; l++) {
+		if (timer_of(l) <= due && (!first || timer_of(l) < timer_of(first)))
+			first = l;
+	}
+	if (!first)
+		return false;
+	if (first->state == FAIR_PENDING)
+		end(m, first, FAIR_REASON_PLACE_LOST);
+	else
+		end(m, first, first->confirmed && first->deadline == timer_of(first) ? FAIR_REASON_EXPIRED : FAIR_REASON_UNCLAIMED);
+	return true;
+}
+
+static bool forget_one(struct model *m, uint64_t due)
+{
+	uint32_t count;
+	struct model_lease *l = first_ended(m, -1, &count);
+
+	if (!l || l->ended + m->config.key_memory_ns > due)
+		return false;
+	forget(m, l);
+	return true;
+}
+
+static void tenant_close(struct model *m, uint32_t p, uint32_t tenant, bool force)
+{
+	struct model_tenant *t = &m->pools[p].tenants[tenant];
+
+	t->anonymous = t->automatic = false;
+	t->num_instances = 0;
+	t->closed_order = ++m->last_order;
+	t->refuse_below = m->last_number + 1;
+	if (force)
+		t->revoke_below = m->last_number + 1;
+	if (t->state != MODEL_CLOSING)
+		tell_tenant(m, p, tenant, FAIR_EV_TENANT);
+	t->state = MODEL_CLOSING;
+	changed(m, p, tenant);
+}
+
+static bool idle_one(struct model *m, uint64_t due)
+{
+	struct model_tenant *first = NULL;
+	uint32_t first_p = 0, first_t = 0;
+
+	for (uint32_t p = 0; p < MODEL_POOLS; p++) {
+		for (uint32_t i = 0; i < MODEL_TENANTS; i++) {
+			struct model_tenant *t = &m->pools[p].tenants[i];
+			struct model_counts c = model_count(m, p, (int)i);
+
+			if (t->state != MODEL_OPEN || c.active + c.present + c.absent > 0 || t->used + m->config.tenant_idle_ns > due)
+				continue;
+			if (!t->automatic && t->num_instances + t->anonymous < 2)
+				continue;
+			if (!first || t->used_order < first->used_order) {
+				first = t;
+				first_p = p;
+				first_t = i;
+			}
+		}
+	}
+	if (!first)
+		return false;
+	if (first->automatic) {
+		tenant_close(m, first_p, first_t, false);
+		return true;
+	}
+	if (!first->anonymous)
+		first->instances[0] = first->instances[first->num_instances - 1];
+	first->num_instances = !first->anonymous;
+	tell_tenant(m, first_p, first_t, FAIR_EV_TENANT);
+	return true;
+}
+
+static void work(struct model *m)
+{
+	uint64_t due = m->now - (m->late < m->now ? m->late : m->now);
+
+	while (grant_one(m) || close_one(m) || timer_one(m, due) || forget_one(m, due) || idle_one(m, due))
+		;
+}
+
+void model_advance(struct model *m, uint64_t now)
+{
+	m->now = now;
+	work(m);
+}
+
+/* ---- tenants ---- */
+
+static int instance_at(const struct model_tenant *t, int instance)
+{
+	for (uint32_t i = 0; i < t->num_instances; i++) {
+		if ((int)t->instances[i] == instance)
+			return (int)i;
+	}
+	return -1;
+}
+
+static enum fair_err tenant_new(struct model *m, struct model_tenant *t, uint32_t pool)
+{
+	uint32_t open = 0;
+
+	for (uint32_t i = 0; i < MODEL_TENANTS; i++)
+		open += m->pools[pool].tenants[i].state == MODEL_OPEN;
+	if (open >= m->config.max_tenants)
+		return FAIR_E_TOO_MANY_TENANTS;
+	memset(t, 0, sizeof(*t));
+	t->state = MODEL_OPEN;
+	t->number = ++m->last_number;
+	return FAIR_OK;
+}
+
+enum fair_err model_register(struct model *m, uint64_t now, uint32_t pool, uint32_t tenant, int instance, bool *created)
+{
+	struct model_tenant *t = &m->pools[pool].tenants[tenant];
+
+	model_advance(m, now);
+	*created = t->state == MODEL_GONE;
+	if (*created && tenant_new(m, t, pool))
+		return FAIR_E_TOO_MANY_TENANTS;
+
+	bool news = *created || t->state == MODEL_CLOSING || t->automatic ||
+	            (instance == MODEL_ANONYMOUS ? !t->anonymous : instance_at(t, instance) < 0);
+
+	t->state = MODEL_OPEN;
+	t->automatic = false;
+	if (instance == MODEL_ANONYMOUS)
+		t->anonymous = true;
+	else if (instance_at(t, instance) < 0)
+		t->instances[t->num_instances++] = (uint32_t)instance;
+	if (news)
+		tell_tenant(m, pool, tenant, FAIR_EV_TENANT);
+	changed(m, pool, tenant);
+	work(m);
+	return FAIR_OK;
+}
+
+enum fair_err model_unregister(struct model *m, uint64_t now, uint32_t pool, uint32_t tenant, int instance, bool force,
+                               enum fair_unregistered *how)
+{
+	struct model_tenant *t = &m->pools[pool].tenants[tenant];
+	int at;
+
+	model_advance(m, now);
+	if (t->state == MODEL_GONE)
+		return FAIR_E_TENANT_NOT_FOUND;
+	at = instance_at(t, instance);
+
+	bool takes = at >= 0 || (instance == MODEL_ANONYMOUS && t->anonymous);
+	bool all = force || (instance == MODEL_ANONYMOUS && !t->anonymous);
+
+	if (!force && instance == MODEL_ANONYMOUS)
+		t->anonymous = false;
+	for (int i = at; i >= 0 && i + 1 < (int)t->num_instances; i++)
+		t->instances[i] = t->instances[i + 1];
+	t->num_instances -= at >= 0;
+	if (!all && t->num_instances + t->anonymous > 0) {
+		*how = FAIR_UNREGISTERED_REMAINS;
+		if (takes)
+			tell_tenant(m, pool, tenant, FAIR_EV_TENANT);
+		changed(m, pool, tenant);
+		return FAIR_OK;
+	}
+	tenant_close(m, pool, tenant, force);
+	work(m);
+	*how = t->state == MODEL_GONE ? FAIR_UNREGISTERED_GONE : FAIR_UNREGISTERED_CLOSING;
+	return FAIR_OK;
+}
+
+/* ---- acquiring ---- */
+
+struct model_lease *model_find(struct model *m, uint64_t id)
+{
+	for (struct model_lease *l = m->leases; l < m->leases + m->num_leases; l++) {
+		if (l->id == id)
+			return l;
+	}
+	return NULL;
+}
+
+struct model_lease *model_by_key(struct model *m, uint32_t pool, uint32_t tenant, int key)
+{
+	for (struct model_lease *l = m->leases; key != MODEL_NO_KEY && l < m->leases + m->num_leases; l++) {
+		if (l->pool == pool && l->tenant == tenant && l->key == key)
+			return l;
+	}
+	return NULL;
+}
+
+struct fair_place model_place(const struct model *m, const struct model_lease *l)
+{
+	const struct model_pool *p = &m->pools[l->pool];
+	struct model_counts c = model_count(m, l->pool, (int)l->tenant);
+	struct fair_place place = {.position = 1, .active_slots = c.active, .share = p->share, .waiting = c.present - present(l)};
+
+	for (const struct model_lease *other = m->leases; other < l; other++) {
+		place.ahead += other->pool == l->pool && present(other);
+		place.position += other->pool == l->pool && other->tenant == l->tenant && present(other);
+	}
+	place.reason = !present(l)           ? FAIR_WAIT_ABSENT
+	               : p->held             ? FAIR_WAIT_HELD
+	               : c.active >= p->share ? FAIR_WAIT_AT_SHARE
+	                                      : FAIR_WAIT_POOL_FULL;
+	return place;
+}
+
+static void attach(struct model *m, struct model_lease *l)
+{
+	l->attached++;
+	l->keep = FAIR_NEVER;
+	changed(m, l->pool, l->tenant);
+}
+
+static void detach(struct model *m, struct model_lease *l)
+{
+	bool waits = l->state == FAIR_PENDING;
+
+	l->attached--;
+	if (l->attached > 0 || (!waits && l->claimed))
+		return;
+	if (l->key == MODEL_NO_KEY) {
+		end(m, l, waits ? FAIR_REASON_LEFT : FAIR_REASON_UNCLAIMED);
+		return;
+	}
+	l->keep = m->now + (waits ? m->config.queue_grace_ns : m->config.claim_ns);
+	changed(m, l->pool, l->tenant);
+}
+
+static void drop(struct model *m, struct model_lease *l)
+{
+	uint32_t pool = l->pool, tenant = l->tenant;
+
+	forget(m, l);
+	changed(m, pool, tenant);
+}
+
+static enum fair_err no_slot(struct model *m, struct model_lease *l, struct model_acquired *ret)
+{
+	ret->place = model_place(m, l);
+	m->pools[l->pool].no_slot_total++;
+	return FAIR_E_NO_SLOT;
+}
+
+static enum fair_err acquire_known(struct model *m, const struct model_request *r, struct model_lease *l, struct model_acquired *ret)
+{
+	ret->id = l->id;
+	ret->known = true;
+	if (l->state == FAIR_ENDED)
+		return FAIR_E_LEASE_ENDED;
+	if (l->asked_ttl != r->ttl || l->label != r->label)
+		return FAIR_E_KEY_REUSED;
+	l->try_once &= !r->wait;
+	attach(m, l);
+	work(m);
+	l = model_find(m, ret->id);
+	ret->state = l->state;
+	if (l->state == FAIR_ACTIVE || r->wait)
+		return FAIR_OK;
+	ret->placed = true;
+	no_slot(m, l, ret);
+	detach(m, l);
+	return FAIR_E_NO_SLOT;
+}
+
+static enum fair_err acquire_new(struct model *m, const struct model_request *r, struct model_acquired *ret)
+{
+	struct model_pool *p = &m->pools[r->pool];
+	struct model_lease *l = &m->leases[m->num_leases++];
+	enum fair_err err = FAIR_OK;
+
+	if (m->num_leases == MODEL_LEASES_MAX)
+		abort();
+	*l = (struct model_lease){.id = ret->id = r->id, .number = ++m->last_number, .asked_ttl = r->ttl, .ttl = r->ttl,
+	                          .arrived = m->now, .deadline = FAIR_NEVER, .keep = FAIR_NEVER, .pool = r->pool,
+	                          .tenant = r->tenant, .attached = 1, .label = r->label, .key = r->key, .try_once = !r->wait};
+	changed(m, r->pool, r->tenant);
+	work(m);
+	l = model_find(m, r->id);
+	ret->state = l->state;
+	if (l->state == FAIR_ACTIVE)
+		return FAIR_OK;
+
+	struct model_counts c = model_count(m, r->pool, (int)r->tenant);
+
+	if (!r->wait)
+		err = no_slot(m, l, ret);
+	else if (model_count(m, r->pool, -1).present > p->config.max_waiting || c.present + c.absent > p->config.tenant_max_waiting)
+		err = FAIR_E_QUEUE_FULL;
+	else if (r->key != MODEL_NO_KEY)
+		tell_lease(m, l, FAIR_EV_PLACED);
+	if (err)
+		drop(m, l);
+	return err;
+}
+
+enum fair_err model_acquire(struct model *m, uint64_t now, const struct model_request *r, struct model_acquired *ret)
+{
+	struct model_tenant *t = &m->pools[r->pool].tenants[r->tenant];
+	struct model_lease *l;
+	enum fair_err err = FAIR_OK;
+
+	memset(ret, 0, sizeof(*ret));
+	model_advance(m, now);
+	if ((l = model_by_key(m, r->pool, r->tenant, r->key))) {
+		err = acquire_known(m, r, l, ret);
+	} else if (t->state == MODEL_CLOSING) {
+		err = FAIR_E_TENANT_CLOSING;
+	} else if (t->state == MODEL_GONE && !r->auto_register) {
+		err = FAIR_E_TENANT_NOT_REGISTERED;
+	} else {
+		if (t->state == MODEL_GONE && !(err = tenant_new(m, t, r->pool))) {
+			t->anonymous = t->automatic = true;
+			tell_tenant(m, r->pool, r->tenant, FAIR_EV_TENANT);
+		}
+		if (!err)
+			err = acquire_new(m, r, ret);
+	}
+	work(m);
+	return err;
+}
+
+enum fair_err model_attach(struct model *m, uint64_t now, uint64_t id)
+{
+	struct model_lease *l;
+
+	model_advance(m, now);
+	if (!(l = model_find(m, id)))
+		return FAIR_E_LEASE_NOT_FOUND;
+	if (l->state == FAIR_ENDED)
+		return FAIR_E_LEASE_ENDED;
+	attach(m, l);
+	work(m);
+	return FAIR_OK;
+}
+
+void model_detach(struct model *m, uint64_t now, uint64_t id, enum fair_detach how)
+{
+	struct model_lease *l;
+
+	model_advance(m, now);
+	l = model_find(m, id);
+	if (!l || l->state == FAIR_ENDED || l->attached == 0)
+		return;
+	m->pools[l->pool].no_slot_total += how == FAIR_DETACH_WAIT_OVER;
+	detach(m, l);
+	work(m);
+}
+
+void model_claim(struct model *m, uint64_t now, uint64_t id)
+{
+	struct model_lease *l;
+
+	model_advance(m, now);
+	l = model_find(m, id);
+	if (l && l->state == FAIR_ACTIVE)
+		l->claimed = true;
+}
+
+bool model_cancel(struct model *m, uint64_t now, uint32_t pool, uint32_t tenant, int key)
+{
+	struct model_lease *l;
+
+	model_advance(m, now);
+	l = model_by_key(m, pool, tenant, key);
+	if (!l || l->state == FAIR_ENDED)
+		return false;
+	end(m, l, l->state == FAIR_PENDING ? FAIR_REASON_LEFT : FAIR_REASON_RELEASED);
+	work(m);
+	return true;
+}
+
+/* ---- holding, durability ---- */
+
+enum fair_err model_heartbeat(struct model *m, uint64_t now, uint64_t id, uint64_t ttl)
+{
+	struct model_lease *l;
+
+	model_advance(m, now);
+	if (!(l = model_find(m, id)))
+		return FAIR_E_LEASE_NOT_FOUND;
+	if (l->state != FAIR_ACTIVE)
+		return l->state == FAIR_ENDED ? FAIR_E_LEASE_ENDED : FAIR_E_LEASE_PENDING;
+	if (ttl && ttl != l->ttl)
+		tell_lease(m, l, FAIR_EV_RENEWED);
+	if (ttl)
+		l->ttl = ttl;
+	l->claimed = true;
+	if (l->confirmed)
+		l->deadline = now + l->ttl;
+	return FAIR_OK;
+}
+
+enum fair_err model_end(struct model *m, uint64_t now, uint64_t id, bool revoke)
+{
+	struct model_lease *l;
+
+	model_advance(m, now);
+	if (!(l = model_find(m, id)))
+		return FAIR_E_LEASE_NOT_FOUND;
+	if (l->state == FAIR_ENDED)
+		return !revoke && (l->reason == FAIR_REASON_RELEASED || l->reason == FAIR_REASON_LEFT) ? FAIR_OK : FAIR_E_LEASE_ENDED;
+	end(m, l, revoke ? FAIR_REASON_REVOKED : l->state == FAIR_PENDING ? FAIR_REASON_LEFT : FAIR_REASON_RELEASED);
+	work(m);
+	return FAIR_OK;
+}
+
+void model_confirm(struct model *m, uint64_t now, uint64_t id)
+{
+	struct model_lease *l;
+
+	model_advance(m, now);
+	l = model_find(m, id);
+	if (!l || l->state != FAIR_ACTIVE || l->confirmed)
+		return;
+	l->confirmed = true;
+	l->deadline = now + l->ttl;
+	m->pools[l->pool].granted_total++;
+	work(m);
+}
+
+void model_withdraw(struct model *m, uint64_t now, uint64_t id)
+{
+	struct model_lease *l;
+
+	model_advance(m, now);
+	l = model_find(m, id);
+	if (!l || l->state != FAIR_ACTIVE || l->confirmed)
+		return;
+	l->state = FAIR_PENDING;
+	l->token = l->granted = 0;
+	l->claimed = false;
+	if (l->attached == 0)
+		l->keep = now + m->config.queue_grace_ns;
+	tell_lease(m, l, FAIR_EV_WITHDRAWN);
+	if (l->try_once)
+		drop(m, l);
+	else if (tenant_of(m, l)->state == MODEL_CLOSING)
+		refuse(m, l);
+	else if (l->attached == 0 && l->key == MODEL_NO_KEY)
+		end(m, l, FAIR_REASON_LEFT);   /* there is nobody it could be given back to */
+	else
+		changed(m, l->pool, l->tenant);
+	work(m);
+}
+
+void model_hold(struct model *m, uint64_t now, int pool, bool on)
+{
+	model_advance(m, now);
+	for (int p = 0; p < MODEL_POOLS; p++) {
+		if (pool < 0 || p == pool)
+			m->pools[p].held = on;
+	}
+	work(m);
+}

@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The rules of libfairshare once more, naive: plain arrays that are scanned, an unlimited budget, no trees, no hashes.
+ * What the core decides in each call must be the same, in the same order. Pools, tenants, keys and labels are small
+ * numbers here; leases are named by the number that the simulator puts into their ids.
+ */
+#ifndef FAIRSHARE_SIM_MODEL_H
+#define FAIRSHARE_SIM_MODEL_H
+
+#include "fair.h"
+
+#define MODEL_POOLS 3
+#define MODEL_TENANTS 7
+#define MODEL_INSTANCES 3
+#define MODEL_LEASES_MAX 2048
+#define MODEL_EVENTS_MAX 8192
+#define MODEL_NO_KEY (-1)
+#define MODEL_ANONYMOUS (-1)
+
+struct model_lease {
+	uint64_t id, number, token, asked_ttl, ttl, arrived, granted, deadline, keep, ended, ended_order;
+	uint32_t pool, tenant, attached, slot, label;
+	int key;
+	enum fair_state state;
+	enum fair_reason reason;
+	bool claimed, confirmed, try_once;
+};
+
+struct model_event {
+	enum fair_event_type type;
+	uint64_t id;
+	enum fair_reason reason;
+	enum fair_state was;
+	uint32_t pool, tenant;
+};
+
+struct model_tenant {
+	enum { MODEL_GONE, MODEL_OPEN, MODEL_CLOSING } state;
+	bool anonymous, automatic;
+	uint32_t instances[MODEL_INSTANCES], num_instances;   /* in the order of registering */
+	uint64_t number, closed_order, refuse_below, revoke_below, used, used_order;
+};
+
+struct model_pool {
+	struct fair_pool_config config;
+	struct model_tenant tenants[MODEL_TENANTS];
+	uint32_t demanding, share;
+	bool held;
+	uint64_t granted_total, released_total, expired_total, revoked_total, unclaimed_total, no_slot_total;
+	uint64_t calculator_failures;
+};
+
+struct model {
+	struct fair_config config;
+	struct model_pool pools[MODEL_POOLS];
+	struct model_lease leases[MODEL_LEASES_MAX];   /* by arrival */
+	uint32_t num_leases, num_events;
+	uint64_t now, late, last_number, last_order, next_token;
+	struct model_event events[MODEL_EVENTS_MAX];
+};
+
+struct model_request {
+	uint64_t id, ttl;
+	uint32_t pool, tenant, label;
+	int key;
+	bool wait, auto_register;
+};
+
+struct model_acquired {
+	uint64_t id;
+	enum fair_state state;
+	bool known, placed;
+	struct fair_place place;
+};
+
+void model_init(struct model *m, const struct fair_config *config, const struct fair_pool_config *pools);
+enum fair_err model_register(struct model *m, uint64_t now, uint32_t pool, uint32_t tenant, int instance, bool *created);
+enum fair_err model_unregister(struct model *m, uint64_t now, uint32_t pool, uint32_t tenant, int instance, bool force,
+                               enum fair_unregistered *how);
+enum fair_err model_acquire(struct model *m, uint64_t now, const struct model_request *r, struct model_acquired *ret);
+enum fair_err model_attach(struct model *m, uint64_t now, uint64_t id);
+void model_detach(struct model *m, uint64_t now, uint64_t id, enum fair_detach how);
+void model_claim(struct model *m, uint64_t now, uint64_t id);
+bool model_cancel(struct model *m, uint64_t now, uint32_t pool, uint32_t tenant, int key);
+enum fair_err model_heartbeat(struct model *m, uint64_t now, uint64_t id, uint64_t ttl);
+enum fair_err model_end(struct model *m, uint64_t now, uint64_t id, bool revoke);
+void model_confirm(struct model *m, uint64_t now, uint64_t id);
+void model_withdraw(struct model *m, uint64_t now, uint64_t id);
+void model_hold(struct model *m, uint64_t now, int pool, bool on);   /* all pools: -1 */
+void model_advance(struct model *m, uint64_t now);
+struct model_lease *model_find(struct model *m, uint64_t id);
+struct model_lease *model_by_key(struct model *m, uint32_t pool, uint32_t tenant, int key);
+struct fair_place model_place(const struct model *m, const struct model_lease *l);
+
+struct model_counts {
+	uint32_t active, present, absent;
+};
+struct model_counts model_count(const struct model *m, uint32_t pool, int tenant);   /* of all tenants: -1 */
+
+#endif

@@ -1,0 +1,860 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The simulator: random tenants, clients, crashes, polls and store failures against the core, with fair_check after
+ * every call and the same calls to the naive model beside it: results and events must be the same in the same order.
+ * Some worlds run with a small budget instead: there only what must always hold is watched.
+ *
+ * simulator [--seed N] [--steps N] [--long]. Without --seed each run is another one; the seed replays it.
+ */
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#include "model.h"
+
+#define STEPS_NORMAL 1500000
+#define STEPS_LONG 8000000
+#define STEPS_OF_A_WORLD 3000
+#define LONG_LEAST 10000
+#define RECENT 48
+#define MS UINT64_C(1000000)
+#define NUM(a) (sizeof(a) / sizeof(*(a)))
+
+static uint64_t seed, random_state, step, steps = STEPS_NORMAL;
+static bool is_long;
+static char replay[160];
+
+static struct fair *fair;
+static struct model model;
+static bool budgeted;               /* no model beside it */
+static uint64_t now, next_id;
+static struct fair_config config;
+static struct fair_pool_config pools[MODEL_POOLS];
+static uint64_t recent[RECENT];     /* ids that calls are made with */
+static uint64_t unconfirmed[4096];
+static uint32_t num_unconfirmed;
+static bool store_fails;
+
+static const char *const pool_names[MODEL_POOLS] = {"large", "little", "middle"};
+static const char *const instance_names[MODEL_INSTANCES] = {"p0", "p1", "p2"};
+static const char *const key_names[] = {"k0", "k1", "k2", "k3", "k4", "k5"};
+static const char *const labels[] = {"", "job"};
+
+/* ---- counting what came ---- */
+
+#define KIND_LIST(X)                                                                                              \
+	X(placed) X(granted) X(refused) X(withdrawn) X(renewed) X(tenant) X(tenant_gone) X(active_released)           \
+	X(active_expired) X(active_revoked) X(active_unclaimed) X(pending_left) X(pending_revoked)                    \
+	X(pending_place_lost) X(pending_tenant_closing) X(no_slot) X(queue_full) X(not_registered) X(tenant_closing)   \
+	X(too_many_tenants) X(key_reused) X(lease_ended) X(lease_not_found) X(lease_pending) X(tenant_not_found)       \
+	X(known_place) X(known_lease) X(place_kept) X(reopened) X(instance_remains) X(closing) X(canceled)             \
+	X(held) X(late) X(calculator_failed) X(budgeted_step) X(exact_deadline) X(before_deadline)
+
+enum kind {
+#define X(name) KIND_##name,
+	KIND_LIST(X)
+#undef X
+	KINDS
+};
+
+static uint64_t counts[KINDS];
+
+static void came(enum kind kind)
+{
+	counts[kind]++;
+}
+
+static void came_error(enum fair_err err)
+{
+	static const int kinds[] = {
+		[FAIR_E_NO_SLOT] = KIND_no_slot, [FAIR_E_QUEUE_FULL] = KIND_queue_full,
+		[FAIR_E_TENANT_NOT_REGISTERED] = KIND_not_registered, [FAIR_E_TENANT_CLOSING] = KIND_tenant_closing,
+		[FAIR_E_TOO_MANY_TENANTS] = KIND_too_many_tenants, [FAIR_E_KEY_REUSED] = KIND_key_reused,
+		[FAIR_E_LEASE_ENDED] = KIND_lease_ended, [FAIR_E_LEASE_NOT_FOUND] = KIND_lease_not_found,
+		[FAIR_E_LEASE_PENDING] = KIND_lease_pending, [FAIR_E_TENANT_NOT_FOUND] = KIND_tenant_not_found};
+
+	if (err != FAIR_OK)
+		came((enum kind)kinds[err]);
+}
+
+static void came_event(const struct fair_event *e)
+{
+	static const int kinds[] = {[FAIR_EV_PLACED] = KIND_placed, [FAIR_EV_GRANTED] = KIND_granted,
+	                            [FAIR_EV_REFUSED] = KIND_refused, [FAIR_EV_WITHDRAWN] = KIND_withdrawn,
+	                            [FAIR_EV_RENEWED] = KIND_renewed, [FAIR_EV_TENANT] = KIND_tenant,
+	                            [FAIR_EV_TENANT_GONE] = KIND_tenant_gone};
+	static const int active[] = {[FAIR_REASON_RELEASED] = KIND_active_released, [FAIR_REASON_EXPIRED] = KIND_active_expired,
+	                             [FAIR_REASON_REVOKED] = KIND_active_revoked, [FAIR_REASON_UNCLAIMED] = KIND_active_unclaimed};
+	static const int pending[] = {[FAIR_REASON_LEFT] = KIND_pending_left, [FAIR_REASON_REVOKED] = KIND_pending_revoked,
+	                              [FAIR_REASON_PLACE_LOST] = KIND_pending_place_lost,
+	                              [FAIR_REASON_TENANT_CLOSING] = KIND_pending_tenant_closing};
+
+	if (e->type != FAIR_EV_ENDED)
+		came((enum kind)kinds[e->type]);
+	else
+		came((enum kind)(e->was == FAIR_ACTIVE ? active : pending)[e->reason]);
+}
+
+/* ---- failing ---- */
+
+static void fail(const char *what, uint64_t core, uint64_t naive)
+{
+	printf("simulator: step %" PRIu64 ", world %" PRIu64 ": %s: core %" PRIu64 ", model %" PRIu64 "\n%s", step,
+	       step / STEPS_OF_A_WORLD, what, core, naive, replay);
+	exit(1);
+}
+
+static void same(const char *what, uint64_t core, uint64_t naive)
+{
+	if (core != naive)
+		fail(what, core, naive);
+}
+
+static void on_abort(int signal)
+{
+	(void)signal;
+	if (write(STDOUT_FILENO, replay, strlen(replay)) < 0)
+		_exit(2);
+	_exit(1);
+}
+
+/* ---- randomness: splitmix64 ---- */
+
+static uint64_t random64(void)
+{
+	uint64_t z = (random_state += UINT64_C(0x9e3779b97f4a7c15));
+
+	z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
+	z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
+	return z ^ (z >> 31);
+}
+
+static uint32_t below(uint32_t n)
+{
+	return (uint32_t)(random64() % n);
+}
+
+static bool chance(uint32_t per_cent)
+{
+	return below(100) < per_cent;
+}
+
+/* ---- ids ---- */
+
+static struct fair_id to_id(uint64_t number)
+{
+	struct fair_id id;
+	uint64_t words[2] = {number * UINT64_C(0x9e3779b97f4a7c15), number};
+
+	memcpy(id.bytes, words, sizeof(words));
+	return id;
+}
+
+static uint64_t from_id(const struct fair_id *id)
+{
+	uint64_t words[2];
+
+	memcpy(words, id->bytes, sizeof(words));
+	return words[1];
+}
+
+static uint64_t some_id(void)
+{
+	if (chance(2))
+		return next_id + 1000;   /* never given */
+	return recent[chance(50) ? below(RECENT) : below(8)];
+}
+
+/* The newest come first: they are called upon more often. */
+static void remember(uint64_t id)
+{
+	memmove(&recent[1], recent, sizeof(recent) - sizeof(*recent));
+	recent[0] = id;
+}
+
+static uint32_t pool_index(const char *name)
+{
+	for (uint32_t i = 0; i < MODEL_POOLS; i++) {
+		if (strcmp(name, pool_names[i]) == 0)
+			return i;
+	}
+	abort();
+}
+
+static const char *tenant_name(uint32_t t)
+{
+	static const char *const names[MODEL_TENANTS] = {"alice", "bob", "carol", "dave", "erin", "frank", "grace"};
+
+	return names[t];
+}
+
+/* ---- comparing ---- */
+
+/* What must hold with any budget: never more active than slots, no slot twice, no token twice. */
+static void watch_slots(uint32_t p)
+{
+	uint64_t tokens[64], number = 0;
+	bool taken[64] = {false};
+	uint32_t active = 0;
+	struct fair_lease_view v;
+
+	for (; fair_lease_next(fair, pool_names[p], NULL, FAIR_ACTIVE, number, &v); number = v.number) {
+		same("slots of a lease", v.slots, 1);
+		if (v.slot_ids[0] >= pools[p].max_slots || taken[v.slot_ids[0]])
+			fail("a slot is out of range or held twice", v.slot_ids[0], 0);
+		taken[v.slot_ids[0]] = true;
+		for (uint32_t i = 0; i < active; i++) {
+			if (tokens[i] == v.fencing_token)
+				fail("a fencing token came twice", v.fencing_token, 0);
+		}
+		tokens[active++] = v.fencing_token;
+		if (active > pools[p].max_slots)
+			fail("more active leases than slots", active, pools[p].max_slots);
+	}
+}
+
+static void compare_event(const struct fair_event *e, const struct model_event *m)
+{
+	same("event type", e->type, m->type);
+	same("event lease", e->type == FAIR_EV_TENANT || e->type == FAIR_EV_TENANT_GONE ? 0 : from_id(&e->id), m->id);
+	same("event pool", pool_index(e->pool), m->pool);
+	same("event tenant", (uint64_t)strcmp(e->tenant, tenant_name(m->tenant)), 0);
+	if (e->type == FAIR_EV_ENDED) {
+		same("reason of an end", e->reason, m->reason);
+		same("state before an end", e->was, m->was);
+	}
+}
+
+static void compare_lease(const struct fair_lease_view *v, const struct model_lease *l)
+{
+	same("listed lease", from_id(&v->id), l->id);
+	same("state", v->state, l->state);
+	same("tenant", (uint64_t)strcmp(v->tenant, tenant_name(l->tenant)), 0);
+	same("label", (uint64_t)strcmp(v->label, labels[l->label]), 0);
+	same("present", v->present, l->state == FAIR_PENDING && l->attached > 0);
+	same("keyed", v->keyed, l->key != MODEL_NO_KEY);
+	same("confirmed", v->confirmed, l->confirmed);
+	same("ttl", v->ttl_ns, l->ttl);
+	same("arrived", v->arrived_ns, l->arrived);
+	same("token", v->fencing_token, l->token);
+	if (l->state == FAIR_ENDED) {
+		same("reason", v->reason, l->reason);
+		same("ended", v->ended_ns, l->ended);
+	}
+	if (l->state != FAIR_ACTIVE)
+		return;
+	same("claimed", v->claimed, l->claimed);
+	same("slot", v->slot_ids[0], l->slot);
+	same("granted", v->granted_ns, l->granted);
+	same("deadline", v->deadline_ns, l->confirmed ? l->deadline : FAIR_NEVER);
+}
+
+static void compare_tenants(uint32_t p)
+{
+	uint64_t number = 0, listed = 0;   /* in the model, in the core */
+
+	for (uint32_t i = 0; i < MODEL_TENANTS; i++) {
+		struct model_tenant *t = NULL;
+		struct fair_tenant_view v;
+		uint32_t at = 0;
+
+		for (uint32_t j = 0; j < MODEL_TENANTS; j++) {
+			struct model_tenant *other = &model.pools[p].tenants[j];
+
+			if (other->state != MODEL_GONE && other->number > number && (!t || other->number < t->number)) {
+				t = other;
+				at = j;
+			}
+		}
+		same("next tenant", fair_tenant_next(fair, pool_names[p], listed, &v), t != NULL);
+		if (!t)
+			return;
+		number = t->number;
+		listed = v.number;
+
+		struct model_counts c = model_count(&model, p, (int)at);
+
+		same("tenant listed", (uint64_t)strcmp(v.tenant, tenant_name(at)), 0);
+		same("closing", v.closing, t->state == MODEL_CLOSING);
+		same("automatic", v.automatic, t->automatic);
+		same("anonymous", v.anonymous, t->anonymous);
+		same("instances", v.num_instances, t->num_instances);
+		same("active slots of a tenant", v.active_slots, c.active);
+		same("waiting of a tenant", v.waiting, c.present);
+		same("absent of a tenant", v.absent, c.absent);
+		for (uint32_t j = 0; j < t->num_instances; j++)
+			same("instance", (uint64_t)strcmp(fair_tenant_instance(fair, pool_names[p], v.tenant, j), instance_names[t->instances[j]]), 0);
+	}
+}
+
+static void compare_pool(uint32_t p)
+{
+	const struct model_pool *m = &model.pools[p];
+	struct model_counts c = model_count(&model, p, -1);
+	struct fair_pool_view v;
+	struct fair_lease_view l;
+	uint64_t number = 0;
+
+	same("pool", fair_pool_get(fair, now, pool_names[p], &v), FAIR_OK);
+	same("share", v.share, m->share);
+	same("demanding", v.demanding, m->demanding);
+	same("active slots", v.active_slots, c.active);
+	same("waiting", v.waiting, c.present);
+	same("absent", v.absent, c.absent);
+	same("granted_total", v.granted_total, m->granted_total);
+	same("released_total", v.released_total, m->released_total);
+	same("expired_total", v.expired_total, m->expired_total);
+	same("revoked_total", v.revoked_total, m->revoked_total);
+	same("unclaimed_total", v.unclaimed_total, m->unclaimed_total);
+	same("no_slot_total", v.no_slot_total, m->no_slot_total);
+	same("calculator_failures", v.calculator_failures, m->calculator_failures);
+	for (uint32_t i = 0; i < model.num_leases; i++) {
+		if (model.leases[i].pool != p || model.leases[i].state == FAIR_ENDED)
+			continue;
+		same("next lease", fair_lease_next(fair, pool_names[p], NULL, FAIR_ENDED, number, &l), true);
+		compare_lease(&l, &model.leases[i]);
+		number = l.number;
+	}
+	same("lease after the last", fair_lease_next(fair, pool_names[p], NULL, FAIR_ENDED, number, &l), false);
+	compare_tenants(p);
+}
+
+static uint64_t model_deadline(void)
+{
+	uint64_t next = FAIR_NEVER;
+
+	for (uint32_t i = 0; i < model.num_leases; i++) {
+		const struct model_lease *l = &model.leases[i];
+
+		if (l->state == FAIR_ACTIVE && l->confirmed && l->deadline < next)
+			next = l->deadline;
+		if (l->state != FAIR_ENDED && l->attached == 0 && !l->claimed && l->keep < next)
+			next = l->keep;
+	}
+	return next;
+}
+
+static void compare_all(void)
+{
+	for (uint32_t p = 0; p < MODEL_POOLS; p++)
+		compare_pool(p);
+	for (uint32_t i = 0; i < RECENT; i++) {
+		struct fair_id id = to_id(recent[i]);
+		struct model_lease *l = model_find(&model, recent[i]);
+		struct fair_lease_view v;
+
+		same("lease by id", fair_lease_get(fair, now, &id, &v), l ? FAIR_OK : FAIR_E_LEASE_NOT_FOUND);
+		if (l)
+			compare_lease(&v, l);
+	}
+	if (!model.late && fair_next_deadline(fair) > model_deadline())
+		fail("next deadline is later than the first timer", fair_next_deadline(fair), model_deadline());
+}
+
+static void learn(const struct fair_event *e)
+{
+	if (e->type == FAIR_EV_GRANTED && num_unconfirmed < NUM(unconfirmed))
+		unconfirmed[num_unconfirmed++] = from_id(&e->id);
+	if (e->type == FAIR_EV_GRANTED || e->type == FAIR_EV_WITHDRAWN)
+		remember(from_id(&e->id));
+}
+
+/* After every call: the check, the events, and with a small budget the rest of the work. */
+static void settle(void)
+{
+	struct fair_event e;
+	uint32_t i = 0;
+
+	for (;;) {
+		bool more;
+
+		fair_check(fair, now);
+		for (; fair_next_event(fair, &e); i++) {
+			if (!budgeted && i >= model.num_events)
+				fail("event that the model does not know", e.type, 0);
+			if (!budgeted)
+				compare_event(&e, &model.events[i]);
+			came_event(&e);
+			learn(&e);
+		}
+		if (!budgeted || fair_next_deadline(fair) != 0)
+			break;
+		more = fair_advance(fair, now, 1 + below(4));
+		if (!more && fair_next_deadline(fair) == 0)
+			fail("advance has no more to do, but work is left", 0, 0);
+	}
+	if (!budgeted)
+		same("number of events", i, model.num_events);
+	model.num_events = 0;
+	for (uint32_t p = 0; p < MODEL_POOLS && (budgeted || step % 16 == 0); p++)
+		watch_slots(p);
+	if (!budgeted && step % 16 == 0)
+		compare_all();
+}
+
+/* ---- what happens ---- */
+
+static uint32_t pool, tenant;   /* of this step */
+
+static void do_acquire(bool wait)
+{
+	static const uint64_t ttls[] = {500 * MS, 3000 * MS, 9000 * MS};
+	struct model_acquired want;
+	struct fair_acquired got;
+	int key = chance(60) ? (int)below(NUM(key_names)) : MODEL_NO_KEY;
+	struct model_request m = {.id = ++next_id, .ttl = ttls[1 + below(2)], .pool = pool, .tenant = tenant,
+	                          .label = chance(8), .key = key, .wait = wait, .auto_register = chance(35)};
+	struct fair_request r = {.id = to_id(m.id), .pool = pool_names[pool], .tenant = tenant_name(tenant),
+	                         .key = key == MODEL_NO_KEY ? NULL : key_names[key], .key_len = key == MODEL_NO_KEY ? 0 : 2,
+	                         .label = labels[m.label], .ttl_ns = m.ttl, .wait = wait, .auto_register = m.auto_register};
+
+	if (key != MODEL_NO_KEY && chance(92)) {   /* mostly the same body for the same key */
+		m.ttl = r.ttl_ns = ttls[key % 3];
+		m.label = 0;
+		r.label = labels[0];
+	}
+
+	enum fair_err err = fair_acquire(fair, now, &r, &got);
+
+	came_error(err);
+	if (!budgeted) {
+		same("result of acquire", err, model_acquire(&model, now, &m, &want));
+		same("known", got.known, want.known);
+		same("placed", got.placed, want.placed);
+		if (err == FAIR_OK || got.known) {
+			same("id of acquire", from_id(&got.id), want.id);
+			same("state of acquire", got.state, want.state);
+		}
+		if (err == FAIR_E_NO_SLOT) {
+			same("position", got.place.position, want.place.position);
+			same("ahead", got.place.ahead, want.place.ahead);
+			same("active_slots", got.place.active_slots, want.place.active_slots);
+			same("share of a place", got.place.share, want.place.share);
+			same("waiting of a place", got.place.waiting, want.place.waiting);
+			same("reason of a place", got.place.reason, want.place.reason);
+		}
+	}
+	if (got.known && err == FAIR_OK)
+		came(got.state == FAIR_PENDING ? KIND_known_place : KIND_known_lease);
+	if (got.placed)
+		came(KIND_place_kept);
+	if (err == FAIR_OK || got.placed)
+		remember(from_id(&got.id));
+}
+
+static void do_register(void)
+{
+	int instance = chance(40) ? MODEL_ANONYMOUS : (int)below(MODEL_INSTANCES);
+	struct fair_tenant_view v;
+	bool created = false, want = false;
+	bool closing = !fair_tenant_get(fair, pool_names[pool], tenant_name(tenant), &v) && v.closing;
+	enum fair_err err = fair_register(fair, now, pool_names[pool], tenant_name(tenant),
+	                                  instance < 0 ? NULL : instance_names[instance], &created);
+
+	came_error(err);
+	if (!err && closing && !created)
+		came(KIND_reopened);
+	if (budgeted)
+		return;
+	same("result of register", err, model_register(&model, now, pool, tenant, instance, &want));
+	if (!err)
+		same("created", created, want);
+}
+
+static void do_unregister(bool force)
+{
+	int instance = force || chance(50) ? MODEL_ANONYMOUS : (int)below(MODEL_INSTANCES);
+	enum fair_unregistered how = FAIR_UNREGISTERED_GONE, want = FAIR_UNREGISTERED_GONE;
+	enum fair_err err = fair_unregister(fair, now, pool_names[pool], tenant_name(tenant),
+	                                    instance < 0 ? NULL : instance_names[instance], force, &how);
+
+	came_error(err);
+	if (!err && how == FAIR_UNREGISTERED_REMAINS)
+		came(KIND_instance_remains);
+	if (!budgeted)
+		same("result of unregister", err, model_unregister(&model, now, pool, tenant, instance, force, &want));
+	if (!budgeted && !err)
+		same("how it was unregistered", how, want);
+	if (err || how != FAIR_UNREGISTERED_CLOSING)
+		return;
+	came(KIND_closing);
+	if (chance(50)) {
+		settle();
+		do_register();
+	}
+}
+
+static void do_attach(void)
+{
+	uint64_t n = some_id();
+	struct fair_id id = to_id(n);
+	enum fair_err err = fair_attach(fair, now, &id);
+
+	came_error(err);
+	if (!budgeted)
+		same("result of attach", err, model_attach(&model, now, n));
+}
+
+static void do_detach(void)
+{
+	uint64_t n = some_id();
+	struct fair_id id = to_id(n);
+	enum fair_detach how = (enum fair_detach)below(3);
+
+	fair_detach(fair, now, &id, how);
+	if (!budgeted)
+		model_detach(&model, now, n, how);
+}
+
+static void do_claim(uint64_t n)
+{
+	struct fair_id id = to_id(n);
+
+	fair_claim(fair, now, &id);
+	if (!budgeted)
+		model_claim(&model, now, n);
+}
+
+static void do_heartbeat(void)
+{
+	uint64_t n = some_id(), ttl = chance(70) ? 0 : (1 + below(3000)) * MS;
+	struct fair_id id = to_id(n);
+	enum fair_err err = fair_heartbeat(fair, now, &id, ttl);
+
+	came_error(err);
+	if (!budgeted)
+		same("result of heartbeat", err, model_heartbeat(&model, now, n, ttl));
+}
+
+static void do_end(bool revoke)
+{
+	uint64_t n = some_id();
+	struct fair_id id = to_id(n);
+	enum fair_err err = revoke ? fair_revoke(fair, now, &id) : fair_release(fair, now, &id);
+
+	came_error(err);
+	if (!budgeted)
+		same("result of an end", err, model_end(&model, now, n, revoke));
+}
+
+static void do_cancel(void)
+{
+	int key = (int)below(NUM(key_names));
+	struct fair_id id;
+
+	if (!budgeted) {
+		struct model_lease *l = model_by_key(&model, pool, tenant, key);
+		bool found = fair_key_find(fair, pool_names[pool], tenant_name(tenant), key_names[key], 2, &id);
+
+		same("key", found, l != NULL);
+		if (found)
+			same("lease of a key", from_id(&id), l->id);
+	}
+
+	bool found = fair_cancel(fair, now, pool_names[pool], tenant_name(tenant), key_names[key], 2);
+
+	if (found)
+		came(KIND_canceled);
+	if (!budgeted)
+		same("result of cancel", found, model_cancel(&model, now, pool, tenant, key));
+}
+
+static void do_advance(void)
+{
+	uint64_t deadline = fair_next_deadline(fair);
+
+	fair_advance(fair, now, budgeted ? 1 + below(8) : UINT32_MAX);
+	if (!budgeted)
+		model_advance(&model, now);
+	if (deadline == now)
+		came(KIND_exact_deadline);
+	if (deadline == now + 1)
+		came(KIND_before_deadline);
+}
+
+static void do_place(void)
+{
+	uint64_t n = some_id();
+	struct fair_id id = to_id(n);
+	struct fair_place got;
+
+	do_advance();
+
+	enum fair_err err = fair_lease_place(fair, &id, &got);
+	struct model_lease *l;
+
+	if (budgeted)
+		return;
+	l = model_find(&model, n);
+	same("result of place", err, l && l->state == FAIR_PENDING ? FAIR_OK : FAIR_E_LEASE_NOT_FOUND);
+	if (err)
+		return;
+
+	struct fair_place want = model_place(&model, l);
+
+	same("position", got.position, want.position);
+	same("ahead", got.ahead, want.ahead);
+	same("waiting", got.waiting, want.waiting);
+	same("reason of a place", got.reason, want.reason);
+}
+
+static void do_hold(void)
+{
+	bool on = chance(25);
+	int p = chance(40) ? -1 : (int)pool;
+
+	came(KIND_held);
+	same("result of hold", fair_hold(fair, now, p < 0 ? NULL : pool_names[p], on), FAIR_OK);
+	if (!budgeted)
+		model_hold(&model, now, p, on);
+}
+
+static void do_late(void)
+{
+	uint64_t late = chance(30) ? below(2000) * MS : 0;
+
+	came(KIND_late);
+	fair_lateness(fair, late);
+	model.late = late;
+	do_advance();
+}
+
+/* The store commits a grant, now or later, or fails: while it fails nothing is granted. */
+static void do_commit(void)
+{
+	uint32_t i = below(num_unconfirmed);
+	uint64_t n = unconfirmed[i];
+	struct fair_id id = to_id(n);
+
+	unconfirmed[i] = unconfirmed[--num_unconfirmed];
+	if (store_fails || chance(5)) {
+		fair_withdraw(fair, now, &id);
+		if (!budgeted)
+			model_withdraw(&model, now, n);
+		return;
+	}
+	fair_confirm(fair, now, &id);
+	if (!budgeted)
+		model_confirm(&model, now, n);
+	settle();
+	if (chance(70)) {
+		do_claim(n);
+	} else if (chance(60)) {
+		fair_detach(fair, now, &id, FAIR_DETACH_BROKEN);
+		if (!budgeted)
+			model_detach(&model, now, n, FAIR_DETACH_BROKEN);
+	}
+}
+
+static void pass_time(void)
+{
+	uint64_t deadline = fair_next_deadline(fair), then = now;
+
+	switch (below(24)) {
+	case 0:
+		if (deadline != FAIR_NEVER)
+			then = deadline;
+		break;
+	case 1:
+		if (deadline != FAIR_NEVER)
+			then = deadline - 1;
+		break;
+	case 2:
+		then = now + below(2000) * MS;
+		break;
+	case 3:
+	case 4:
+	case 5:
+		then = now + below(150) * MS;
+		break;
+	default:
+		break;
+	}
+	if (then > now)
+		now = then;
+}
+
+static void one_step(void)
+{
+	uint32_t what = below(100);
+
+	pass_time();
+	pool = below(MODEL_POOLS);
+	tenant = chance(60) ? below(3) : below(MODEL_TENANTS);
+	if (what < 34)
+		do_acquire(true);
+	else if (what < 42)
+		do_acquire(false);
+	else if (what < 50)
+		do_register();
+	else if (what < 54)
+		do_unregister(chance(30));
+	else if (what < 58)
+		do_attach();
+	else if (what < 67)
+		do_detach();
+	else if (what < 69)
+		do_claim(some_id());
+	else if (what < 77)
+		do_heartbeat();
+	else if (what < 83)
+		do_end(false);
+	else if (what < 87)
+		do_end(true);
+	else if (what < 91)
+		do_cancel();
+	else if (what < 93)
+		do_place();
+	else if (what < 94)
+		do_hold();
+	else if (what < 95)
+		do_late();
+	else
+		do_advance();
+	settle();
+	while (num_unconfirmed > 0 && chance(75)) {
+		do_commit();
+		settle();
+	}
+	if (chance(1)) {
+		store_fails = chance(12);
+		same("hold", fair_hold(fair, now, NULL, store_fails), FAIR_OK);
+		if (!budgeted)
+			model_hold(&model, now, -1, store_fails);
+		settle();
+	}
+	if (budgeted)
+		came(KIND_budgeted_step);
+}
+
+/* ---- worlds ---- */
+
+static bool falling(uint32_t max_slots, uint32_t n, void *context, uint64_t *ret)
+{
+	(void)context;
+	*ret = max_slots / n + 2;
+	return true;
+}
+
+/* Neither falling nor rising: the share jumps both ways as tenants come and go. */
+static bool jumping(uint32_t max_slots, uint32_t n, void *context, uint64_t *ret)
+{
+	(void)context;
+	*ret = n % 2 ? 1 : max_slots;
+	return true;
+}
+
+static bool failing(uint32_t max_slots, uint32_t n, void *context, uint64_t *ret)
+{
+	(void)context;
+	*ret = max_slots;
+	if (n % 3)
+		return true;
+	came(KIND_calculator_failed);
+	return false;
+}
+
+static void world_begin(void)
+{
+	static fair_calculator *const calculators[] = {NULL, falling, jumping, failing};
+
+	budgeted = chance(20);
+	config = fair_config_default();
+	config.hash_seed = random64();
+	config.first_token = 1 + below(1000);
+	config.queue_grace_ns = (100 + below(3000)) * MS;
+	config.claim_ns = (100 + below(3000)) * MS;
+	config.key_memory_ns = (500 + below(5000)) * MS;
+	config.ended_max = 4 + below(24);
+	config.tenant_idle_ns = (200 + below(8000)) * MS;
+	config.max_tenants = 5 + below(3);
+	config.call_budget = budgeted ? 1 + below(6) : 1000000;
+	fair = fair_create(&config);
+	if (!fair)
+		abort();
+	for (uint32_t p = 0; p < MODEL_POOLS; p++) {
+		uint32_t slots = p == 0 ? 4 + below(9) : 1 + below(5);
+
+		pools[p] = (struct fair_pool_config){.pool = pool_names[p],
+		                                     .max_slots = slots,
+		                                     .min_share = chance(60) ? 1 : 1 + below(slots),
+		                                     .max_waiting = 4 + below(12),
+		                                     .tenant_max_waiting = 3 + below(5),
+		                                     .calculator = calculators[below(NUM(calculators))]};
+	}
+	for (uint32_t p = MODEL_POOLS; p-- > 0;)
+		same("adding a pool", fair_pool_add(fair, &pools[p]), FAIR_OK);
+	model_init(&model, &config, pools);
+	now = below(1000) * MS;
+	memset(recent, 0, sizeof(recent));
+	num_unconfirmed = 0;
+	store_fails = false;
+}
+
+static void print_counts(void)
+{
+	static const char *const names[] = {
+#define X(name) #name,
+		KIND_LIST(X)
+#undef X
+	};
+	bool few = false;
+
+	for (int i = 0; i < KINDS; i++) {
+		printf("%10" PRIu64 " %s\n", counts[i], names[i]);
+		few |= counts[i] < LONG_LEAST;
+	}
+	if (is_long && few) {
+		printf("simulator: something came fewer than %d times\n%s", LONG_LEAST, replay);
+		exit(1);
+	}
+}
+
+static uint64_t number(const char *text)
+{
+	char *end;
+	uint64_t value = strtoull(text ? text : "", &end, 0);
+
+	if (!text || !*text || *end) {
+		fprintf(stderr, "usage: simulator [--seed N] [--steps N] [--long]\n");
+		exit(2);
+	}
+	return value;
+}
+
+int main(int argc, char **argv)
+{
+	if (getrandom(&seed, sizeof(seed), 0) != sizeof(seed))
+		return 2;
+	for (int i = 1; i < argc; i++) {
+		if (strcmp(argv[i], "--long") == 0) {
+			is_long = true;
+			steps = STEPS_LONG;
+		} else if (strcmp(argv[i], "--seed") == 0) {
+			seed = number(argv[++i]);
+		} else if (strcmp(argv[i], "--steps") == 0) {
+			steps = number(argv[++i]);
+		} else {
+			number(NULL);
+		}
+	}
+	snprintf(replay, sizeof(replay), "replay: %s --seed %" PRIu64 " --steps %" PRIu64 "\n", argv[0], seed, steps);
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	signal(SIGABRT, on_abort);
+	random_state = seed;
+	for (step = 0; step < steps; step++) {
+		if (step % STEPS_OF_A_WORLD == 0) {
+			fair_destroy(fair);
+			world_begin();
+		}
+		one_step();
+	}
+	fair_destroy(fair);
+	printf("simulator: seed %" PRIu64 ", %" PRIu64 " steps\n", seed, steps);
+	print_counts();
+	return 0;
+}

@@ -126,7 +126,7 @@ static void send_json(struct api *api, struct call *call, const struct fair_pool
 	encode_count(body, "tenants_omitted", call->in.tenants && view->tenants > shown ? view->tenants - shown : 0);
 	encode_totals(body, view);
 	encode_string(body, "version", api->config.version);
-	json_object_set_new(body, "uptime_seconds", json_real((double)((call->now - api->started) / NS_PER_MS) / 1000.0));
+	encode_seconds(body, "uptime_seconds", call->now - api->started);
 	reply_json(api, call->request, 200, body);
 }
 

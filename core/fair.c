@@ -207,6 +207,8 @@ uint64_t fair_next_deadline(const struct fair *f)
 
 void fair_lateness(struct fair *f, uint64_t late_ns)
 {
+	if (f->late_ns == late_ns)
+		return;
 	f->late_ns = late_ns;
 	f->more = true;   /* what is due has changed */
 }

@@ -348,14 +348,19 @@ static bool line_is_full(const struct lease *l)
 	return pool_counts(p).present > p->config.max_waiting || c.present + c.absent > p->config.tenant_max_waiting;
 }
 
-static enum fair_err acquire_new(struct fair *f, struct tenant *t, const struct fair_request *r,
+/* `created`: the tenant was opened for this request, and nobody has been told yet. */
+static enum fair_err acquire_new(struct fair *f, struct tenant *t, bool created, const struct fair_request *r,
                                  struct fair_acquired *ret)
 {
 	struct lease *l = lease_new(f, t, r);
 	enum fair_err err = FAIR_OK;
 
+	if (!l && created)
+		tenant_remove(f, t);
 	if (!l)
 		return FAIR_E_NO_MEMORY;
+	if (created)
+		event_add(f, (struct fair_event){.type = FAIR_EV_TENANT}, t);
 	ret->id = l->id;
 	tenant_settle(f, t);
 	call_end(f);
@@ -395,11 +400,8 @@ static enum fair_err acquire_tenant(struct fair *f, struct pool *p, const struct
 		return FAIR_E_TENANT_CLOSING;
 	if (!t && !r->auto_register)
 		return FAIR_E_TENANT_NOT_REGISTERED;
-	if (!t && !(err = tenant_open(f, p, r->tenant, &t, ret_created))) {
+	if (!t && !(err = tenant_open(f, p, r->tenant, &t, ret_created)))
 		t->anonymous = t->automatic = true;
-		event_add(f, (struct fair_event){.type = FAIR_EV_TENANT}, t);
-		tenant_settle(f, t);
-	}
 	*ret = t;
 	return err;
 }
@@ -418,10 +420,7 @@ static enum fair_err acquire(struct fair *f, struct pool *p, const struct fair_r
 
 	if (err)
 		return err;
-	err = acquire_new(f, t, r, ret);
-	if (err == FAIR_E_NO_MEMORY && created)
-		tenant_idle_over(f, t);   /* nothing has changed: what was registered for it goes */
-	return err;
+	return acquire_new(f, t, created, r, ret);
 }
 
 enum fair_err fair_acquire(struct fair *f, uint64_t now, const struct fair_request *request, struct fair_acquired *ret)

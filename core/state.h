@@ -246,6 +246,7 @@ void pool_free(struct fair *f, struct pool *p);
 struct tenant *tenant_find(const struct pool *p, const struct fair *f, const char *name);   /* ghosts too */
 struct tenant *tenant_registered(const struct pool *p, const struct fair *f, const char *name);
 enum fair_err tenant_open(struct fair *f, struct pool *p, const char *name, struct tenant **ret, bool *ret_created);
+void tenant_remove(struct fair *f, struct tenant *t);   /* it becomes a ghost, or is freed */
 void tenant_settle(struct fair *f, struct tenant *t);   /* after any change of its leases; may free it */
 void tenant_dereference(struct fair *f, struct tenant *t);
 void tenant_touch(struct fair *f, struct tenant *t);    /* it was used: its idle time starts anew */

@@ -140,11 +140,10 @@ static void doomed_leave(struct fair *f, struct tenant *t)
 	t->doomed = false;
 }
 
-static void tenant_gone(struct fair *f, struct tenant *t)
+void tenant_remove(struct fair *f, struct tenant *t)
 {
 	struct pool *p = t->pool;
 
-	tell(f, t, FAIR_EV_TENANT_GONE);
 	idle_leave(f, t);
 	doomed_leave(f, t);
 	candidate_set(p, t, false, 0, 0);
@@ -168,7 +167,8 @@ void tenant_settle(struct fair *f, struct tenant *t)
 	struct lease *first = open && !t->doomed ? tenant_first_present(t) : NULL;
 
 	if (t->state == TENANT_CLOSING && RB_EMPTY(&t->leases)) {
-		tenant_gone(f, t);
+		tell(f, t, FAIR_EV_TENANT_GONE);
+		tenant_remove(f, t);
 		return;
 	}
 	if (t->is_open != open || t->is_demanding != demanding) {

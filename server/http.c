@@ -18,7 +18,7 @@
 #include <unistd.h>
 
 #define DAEMONS_MAX 64
-#define CONNECTION_MEMORY 32768
+#define CONNECTION_MEMORY (20 * 1024)         /* room for 8 KiB of headers; cleared for each request, so no more than that */
 #define IDLE_TIMEOUT (75 * CLOCK_S)
 #define SEND_TIMEOUT (30 * CLOCK_S)
 #define ACCEPT_TURN 256                  /* connections taken in one turn */

@@ -72,23 +72,12 @@ static void destroy(struct store *store)
 	free(store);
 }
 
-static bool read_fraction(const char *text, double *ret)
-{
-	char *end;
-	double number = strtod(text, &end);
-
-	if (end == text || *end || !(number >= 0 && number <= 1))
-		return false;
-	*ret = number;
-	return true;
-}
-
 static bool read_setting(struct store_test *test, const char *setting)
 {
 	if (!strncmp(setting, "delay=", 6))
 		return value_duration(setting + 6, &test->delay_ns) && test->delay_ns <= UINT64_C(3600000000000);
 	if (!strncmp(setting, "fail=", 5))
-		return read_fraction(setting + 5, &test->fail);
+		return value_fraction(setting + 5, &test->fail);
 	if (!strncmp(setting, "seed=", 5))
 		return value_number(setting + 5, &test->random);
 	return false;

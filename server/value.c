@@ -3,6 +3,7 @@
 
 #include <arpa/inet.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static const struct unit {
@@ -126,4 +127,15 @@ bool value_address(const char *text, char *ret_host, size_t host_size, uint16_t 
 	ret_host[size] = '\0';
 	*ret_port = (uint16_t)port;
 	return inet_pton(six ? AF_INET6 : AF_INET, ret_host, binary) == 1;
+}
+
+bool value_fraction(const char *text, double *ret)
+{
+	char *end;
+	double number = strtod(text, &end);
+
+	if (end == text || *end || !(number >= 0 && number <= 1))
+		return false;
+	*ret = number;
+	return true;
 }

@@ -12,6 +12,9 @@
 /* value_number reads decimal digits. */
 bool value_number(const char *text, uint64_t *ret_number);
 
+/* value_fraction reads a number from 0 to 1. */
+bool value_fraction(const char *text, double *ret);
+
 /* value_bool reads true or false. */
 bool value_bool(const char *text, bool *ret_value);
 

@@ -5,11 +5,14 @@ set -eu
 
 cc=${1:-cc}
 here=$(cd "$(dirname "$0")" && pwd)
-core=${2:-$here/../../core}
 flags="-std=gnu11 -O1 -D_GNU_SOURCE"
 steps=400000
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
+
+# A copy: the core may be edited meanwhile.
+core=$work/core
+cp -r "${2:-$here/../../core}" "$core"
 
 missed=0
 applied=0

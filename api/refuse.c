@@ -2,6 +2,7 @@
 #include "refuse.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "encode.h"
 #include "id.h"
@@ -44,12 +45,20 @@ void refuse_no_slot(struct api *api, struct api_request *request, const struct f
 		fair_wait_code(place->reason), place->position);
 }
 
+/* What was named in the path: as it was sent where it cannot be a name at all. */
+static const char *named(const struct api_request *request, const char *text, char shown[TEXT_SHOWN])
+{
+	const char *sent = strrchr(request->path, '/');
+
+	return text_show(*text == '\0' && sent != NULL ? sent + 1 : text, shown);
+}
+
 void refuse_no_lease(struct api *api, struct api_request *request, const char *text)
 {
 	char shown[TEXT_SHOWN];
 
 	problem_send(api, request, FAIR_E_LEASE_NOT_FOUND,
-				 "lease '%s' is not there, or not any more: use the id of the reply", text_show(text, shown));
+				 "lease '%s' is not there, or not any more: use the id of the reply", named(request, text, shown));
 }
 
 void refuse_no_pool(struct api *api, struct api_request *request, const char *pool)
@@ -57,7 +66,7 @@ void refuse_no_pool(struct api *api, struct api_request *request, const char *po
 	char shown[TEXT_SHOWN];
 
 	problem_send(api, request, FAIR_E_POOL_NOT_FOUND, "pool '%s' is not there: GET /pools lists those that are",
-				 text_show(pool, shown));
+				 named(request, pool, shown));
 }
 
 void refuse_draining(struct api *api, struct api_request *request)

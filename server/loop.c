@@ -14,7 +14,7 @@
 
 #define EVENTS_MAX 256
 #define LATE (100 * CLOCK_MS)        /* a timer that is later than this means that we stalled */
-#define LATE_ROUNDS 8                /* then sockets are served up to so often before anything expires */
+#define LATE_ROUNDS 8                /* then sockets are served so often before anything expires: new ones take a few */
 #define ADVANCE_BUDGET 256           /* about a millisecond of work */
 #define LOOK_EVERY 8                 /* turns without a look at the other descriptors while there is work */
 #define LEAVE_TIMEOUT CLOCK_S        /* for the answers that are on their way */
@@ -136,8 +136,8 @@ static void serve(struct loop *loop, int count, uint64_t late)
 		watch->ready(watch);
 	}
 	http_run(http, late > 0);
-	for (unsigned i = 1; late > 0 && i < LATE_ROUNDS && http_pending(http); i++)
-		http_run(http, false);
+	for (unsigned i = 1; late > 0 && i < LATE_ROUNDS; i++)
+		http_run(http, true);
 }
 
 /* lateness reaches back past the first deadline that was planned: what ends at that very moment may be renewed, too. */
@@ -161,14 +161,13 @@ static void pass_time(struct loop *loop)
 
 static void stage_turn(struct loop *loop)
 {
-	bool over = loop->now >= loop->stage_ends;
-
-	if (loop->stage == DRAINING && (over || api_drained(loop->parts->api, loop->now))) {
+	if (loop->stage == DRAINING && (loop->now >= loop->stage_ends || api_drained(loop->parts->api, loop->now))) {
 		http_close(loop->parts->http);
 		stage_begin(loop, LEAVING, LEAVE_TIMEOUT);
-	} else if (loop->stage == LEAVING && (over || !(http_sending(loop->parts->http) || has_work(loop)))) {
-		loop->stage = LEFT;
 	}
+	if (loop->stage == LEAVING &&
+	    (loop->now >= loop->stage_ends || !(http_sending(loop->parts->http) || has_work(loop))))
+		loop->stage = LEFT;
 }
 
 static void turn(struct loop *loop, bool looks)

@@ -10,7 +10,7 @@
 
 /* ---- an allocator whose n-th call fails ---- */
 
-static long allocations_left = -1;   /* -1: no end */
+static long allocations_left = -1; /* -1: no end */
 static long blocks;
 
 static void *failing_alloc(size_t size, void *context)
@@ -43,7 +43,8 @@ static struct fair_config failing_config(void)
 	return c;
 }
 
-static const struct fair_pool_config pool = {.pool = "p", .max_slots = 100, .min_share = 1, .max_waiting = 100, .tenant_max_waiting = 100};
+static const struct fair_pool_config pool = {
+	.pool = "p", .max_slots = 100, .min_share = 1, .max_waiting = 100, .tenant_max_waiting = 100};
 
 static struct fair *created(void)
 {
@@ -59,24 +60,24 @@ static struct fair *created(void)
 }
 
 /* Each failing call must answer NO_MEMORY, pass the check, and tell of nothing. */
-#define UNTIL_SUCCESS(call)                                                       \
-	do {                                                                          \
-		enum fair_err err = FAIR_E_NO_MEMORY;                                     \
-		struct fair_event event;                                                  \
-                                                                                  \
-		for (long n = 0; err != FAIR_OK; n++) {                                   \
-			long before = blocks;                                                 \
-                                                                                  \
-			allocations_left = n;                                                 \
-			err = (call);                                                         \
-			allocations_left = -1;                                                \
-			fair_check(f, 0);                                                     \
-			if (err == FAIR_OK)                                                   \
-				break;                                                            \
-			cr_assert_eq(err, FAIR_E_NO_MEMORY, "%s", fair_err_code(err));        \
-			cr_assert_leq(blocks, before + 4, "a failing call leaks");            \
-			cr_assert_not(fair_next_event(f, &event), "a failing call tells an event"); \
-		}                                                                         \
+#define UNTIL_SUCCESS(call)                                                                                            \
+	do {                                                                                                               \
+		enum fair_err err = FAIR_E_NO_MEMORY;                                                                          \
+		struct fair_event event;                                                                                       \
+                                                                                                                       \
+		for (long n = 0; err != FAIR_OK; n++) {                                                                        \
+			long before = blocks;                                                                                      \
+                                                                                                                       \
+			allocations_left = n;                                                                                      \
+			err = (call);                                                                                              \
+			allocations_left = -1;                                                                                     \
+			fair_check(f, 0);                                                                                          \
+			if (err == FAIR_OK)                                                                                        \
+				break;                                                                                                 \
+			cr_assert_eq(err, FAIR_E_NO_MEMORY, "%s", fair_err_code(err));                                             \
+			cr_assert_leq(blocks, before + 4, "a failing call leaks");                                                 \
+			cr_assert_not(fair_next_event(f, &event), "a failing call tells an event");                                \
+		}                                                                                                              \
 	} while (0)
 
 static void drain(struct fair *f)
@@ -104,7 +105,8 @@ Test(memory, each_call_that_finds_none_says_so_and_changes_nothing)
 	cr_assert(is_new);
 	drain(f);
 
-	struct fair_request r = {.id = {{1}}, .pool = "p", .tenant = "a", .key = "k", .key_len = 1, .label = "l", .ttl_ns = 1000, .wait = true};
+	struct fair_request r = {
+		.id = {{1}}, .pool = "p", .tenant = "a", .key = "k", .key_len = 1, .label = "l", .ttl_ns = 1000, .wait = true};
 
 	UNTIL_SUCCESS(fair_acquire(f, 0, &r, &got));
 	drain(f);
@@ -140,7 +142,15 @@ Test(memory, an_acquire_that_finds_none_registers_nobody)
 	struct fair_tenant_view t;
 	struct fair_acquired got;
 	struct fair_event e;
-	struct fair_request r = {.id = {{1}}, .pool = "p", .tenant = "new", .key = "k", .key_len = 1, .label = "l", .ttl_ns = 1000, .wait = true, .auto_register = true};
+	struct fair_request r = {.id = {{1}},
+							 .pool = "p",
+							 .tenant = "new",
+							 .key = "k",
+							 .key_len = 1,
+							 .label = "l",
+							 .ttl_ns = 1000,
+							 .wait = true,
+							 .auto_register = true};
 	enum fair_err err = FAIR_E_NO_MEMORY;
 
 	allocations_left = -1;
@@ -153,7 +163,8 @@ Test(memory, an_acquire_that_finds_none_registers_nobody)
 		if (!err)
 			break;
 		cr_assert_eq(err, FAIR_E_NO_MEMORY);
-		cr_assert_eq(fair_tenant_get(f, "p", "new", &t), FAIR_E_TENANT_NOT_FOUND, "allocation %ld failed and the tenant is there", n);
+		cr_assert_eq(fair_tenant_get(f, "p", "new", &t), FAIR_E_TENANT_NOT_FOUND,
+					 "allocation %ld failed and the tenant is there", n);
 		cr_assert_not(fair_next_event(f, &e), "allocation %ld failed and an event was told", n);
 	}
 	fair_destroy(f);
@@ -172,7 +183,13 @@ Test(memory, runs_out_and_comes_back_while_the_tables_grow)
 	cr_assert_eq(fair_register(f, 0, "p", "a", NULL, &is_new), FAIR_OK);
 	for (uint32_t i = 1; i < 60000; i++) {
 		uint32_t hash = i * 2654435761u;
-		struct fair_request r = {.pool = "p", .tenant = "a", .key = (const char *)&hash, .key_len = sizeof(hash), .label = "", .ttl_ns = 1000, .wait = true};
+		struct fair_request r = {.pool = "p",
+								 .tenant = "a",
+								 .key = (const char *)&hash,
+								 .key_len = sizeof(hash),
+								 .label = "",
+								 .ttl_ns = 1000,
+								 .wait = true};
 
 		memcpy(r.id.bytes, &hash, sizeof(hash));
 		allocations_left = i % 7 == 0 ? 0 : i % 11 == 0 ? 1 : 2 + i % 13;
@@ -230,9 +247,16 @@ Test(limits, the_longest_names_keys_and_labels_pass)
 
 	memset(name, 'n', FAIR_NAME_MAX);
 	memset(label, 'l', FAIR_LABEL_MAX);
-	memset(key, 0, FAIR_KEY_MAX);   /* keys are bytes */
+	memset(key, 0, FAIR_KEY_MAX); /* keys are bytes */
 
-	struct fair_request r = {.id = {{1}}, .pool = "p", .tenant = name, .key = key, .key_len = FAIR_KEY_MAX, .label = label, .ttl_ns = 1, .wait = true};
+	struct fair_request r = {.id = {{1}},
+							 .pool = "p",
+							 .tenant = name,
+							 .key = key,
+							 .key_len = FAIR_KEY_MAX,
+							 .label = label,
+							 .ttl_ns = 1,
+							 .wait = true};
 
 	cr_assert_eq(fair_register(f, 0, "p", name, name, &is_new), FAIR_OK);
 	cr_assert_eq(fair_acquire(f, 0, &r, &got), FAIR_OK);

@@ -24,7 +24,7 @@ struct teller {
 	char *words[WORDS_MAX];
 	int num_words;
 	char first_pool[FAIR_NAME_MAX + 1];
-	const char *pool;           /* of the line */
+	const char *pool; /* of the line */
 	char trace[16384];
 	size_t length;
 };
@@ -181,7 +181,7 @@ static void tell_grant(struct teller *s, const struct fair_event *e)
 	cr_assert_eq(fair_lease_get(s->fair, now_ns(s), &e->id, &l), FAIR_OK);
 	cr_assert_eq(fair_tenant_get(s->fair, e->pool, e->tenant, &t), FAIR_OK);
 	tell(s, "%s granted %.16s slot %u (share %u/%u)", e->tenant, (const char *)e->id.bytes,
-	     l.slot_ids ? l.slot_ids[0] : UINT32_MAX, t.active_slots, t.share);
+		 l.slot_ids ? l.slot_ids[0] : UINT32_MAX, t.active_slots, t.share);
 }
 
 static void drain(struct teller *s)
@@ -203,7 +203,8 @@ static void drain(struct teller *s)
 			tell(s, "%s refused %.16s", e.tenant, id);
 			break;
 		case FAIR_EV_ENDED:
-			tell(s, "%s ended %.16s %s%s", e.tenant, id, fair_reason_code(e.reason), e.was == FAIR_PENDING ? " (waiting)" : "");
+			tell(s, "%s ended %.16s %s%s", e.tenant, id, fair_reason_code(e.reason),
+				 e.was == FAIR_PENDING ? " (waiting)" : "");
 			break;
 		case FAIR_EV_WITHDRAWN:
 			tell(s, "%s withdrawn %.16s", e.tenant, id);
@@ -234,18 +235,26 @@ static void do_acquire(struct teller *s)
 {
 	const char *key = option(s, "key"), *label = option(s, "label"), *name = word(s, 2);
 	struct fair_acquired got;
-	struct fair_request r = {.id = id_of(name), .pool = s->pool, .tenant = word(s, 3), .key = key,
-	                         .key_len = key ? strlen(key) : 0, .label = label ? label : "",
-	                         .ttl_ns = number(s, "ttl", 30000) * MS, .wait = !flag(s, "try"), .auto_register = flag(s, "auto")};
+	struct fair_request r = {.id = id_of(name),
+							 .pool = s->pool,
+							 .tenant = word(s, 3),
+							 .key = key,
+							 .key_len = key ? strlen(key) : 0,
+							 .label = label ? label : "",
+							 .ttl_ns = number(s, "ttl", 30000) * MS,
+							 .wait = !flag(s, "try"),
+							 .auto_register = flag(s, "auto")};
 	enum fair_err err = fair_acquire(s->fair, now_ns(s), &r, &got);
 
 	if (got.known)
-		tell(s, "acquire %s is %.16s%s%s", name, (const char *)got.id.bytes, err ? ": " : "", err ? fair_err_code(err) : "");
+		tell(s, "acquire %s is %.16s%s%s", name, (const char *)got.id.bytes, err ? ": " : "",
+			 err ? fair_err_code(err) : "");
 	else
 		tell_error(s, err);
 	if (err == FAIR_E_NO_SLOT)
 		tell(s, "position %u ahead %u active %u share %u waiting %u %s%s", got.place.position, got.place.ahead,
-		     got.place.active_slots, got.place.share, got.place.waiting, fair_wait_code(got.place.reason), got.placed ? " kept" : "");
+			 got.place.active_slots, got.place.share, got.place.waiting, fair_wait_code(got.place.reason),
+			 got.placed ? " kept" : "");
 }
 
 static void do_tenant_call(struct teller *s)
@@ -274,7 +283,9 @@ static void do_detach(struct teller *s)
 	struct fair_id id = lease_word(s);
 
 	fair_detach(s->fair, now_ns(s), &id,
-	            flag(s, "wait-over") ? FAIR_DETACH_WAIT_OVER : flag(s, "answered") ? FAIR_DETACH_ANSWERED : FAIR_DETACH_BROKEN);
+				flag(s, "wait-over")  ? FAIR_DETACH_WAIT_OVER
+				: flag(s, "answered") ? FAIR_DETACH_ANSWERED
+									  : FAIR_DETACH_BROKEN);
 }
 
 static void do_key(struct teller *s, bool cancel)
@@ -341,7 +352,7 @@ static void tell_tenant(struct teller *s)
 		snprintf(names + strlen(names), sizeof(names) - strlen(names), " %s", name);
 	cr_assert_null(fair_tenant_instance(s->fair, s->pool, t.tenant, t.num_instances));
 	tell(s, "%s%s active %u waiting %u absent %u share %u%s%s%s", t.tenant, t.closing ? " closing" : "", t.active_slots,
-	     t.waiting, t.absent, t.share, t.anonymous ? " anonymous" : "", t.automatic ? " automatic" : "", names);
+		 t.waiting, t.absent, t.share, t.anonymous ? " anonymous" : "", t.automatic ? " automatic" : "", names);
 }
 
 static void tell_pool(struct teller *s)
@@ -350,20 +361,22 @@ static void tell_pool(struct teller *s)
 
 	cr_assert_eq(fair_pool_get(s->fair, now_ns(s), s->pool, &p), FAIR_OK);
 	if (strcmp(s->words[1], "pool") == 0)
-		tell(s, "active %u waiting %u absent %u demanding %u share %u tenants %u%s", p.active_slots, p.waiting, p.absent,
-		     p.demanding, p.share, p.tenants, p.held ? " held" : "");
+		tell(s, "active %u waiting %u absent %u demanding %u share %u tenants %u%s", p.active_slots, p.waiting,
+			 p.absent, p.demanding, p.share, p.tenants, p.held ? " held" : "");
 	else
 		tell(s,
-		     "granted %" PRIu64 " released %" PRIu64 " expired %" PRIu64 " revoked %" PRIu64 " unclaimed %" PRIu64
-		     " no_slot %" PRIu64 " failures %" PRIu64,
-		     p.granted_total, p.released_total, p.expired_total, p.revoked_total, p.unclaimed_total, p.no_slot_total,
-		     p.calculator_failures);
+			 "granted %" PRIu64 " released %" PRIu64 " expired %" PRIu64 " revoked %" PRIu64 " unclaimed %" PRIu64
+			 " no_slot %" PRIu64 " failures %" PRIu64,
+			 p.granted_total, p.released_total, p.expired_total, p.revoked_total, p.unclaimed_total, p.no_slot_total,
+			 p.calculator_failures);
 }
 
 static void tell_list(struct teller *s)
 {
 	enum fair_state state = flag(s, "pending") ? FAIR_PENDING : flag(s, "active") ? FAIR_ACTIVE : FAIR_ENDED;
-	const char *tenant = s->num_words > 2 && strcmp(s->words[2], "pending") != 0 && strcmp(s->words[2], "active") != 0 ? s->words[2] : NULL;
+	const char *tenant = s->num_words > 2 && strcmp(s->words[2], "pending") != 0 && strcmp(s->words[2], "active") != 0
+							 ? s->words[2]
+							 : NULL;
 	struct fair_lease_view l;
 	char text[512] = "";
 
@@ -469,7 +482,9 @@ static void configure(struct teller *s)
 	s->config.first_token = number(s, "token", 1);
 	s->tell_tenants = option(s, "tell") != NULL;
 	if (commit)
-		s->commit = strcmp(commit, "none") == 0 ? COMMIT_NONE : strcmp(commit, "confirm") == 0 ? COMMIT_CONFIRM : COMMIT_AUTO;
+		s->commit = strcmp(commit, "none") == 0		 ? COMMIT_NONE
+					: strcmp(commit, "confirm") == 0 ? COMMIT_CONFIRM
+													 : COMMIT_AUTO;
 }
 
 static void add_pool(struct teller *s)
@@ -477,13 +492,14 @@ static void add_pool(struct teller *s)
 	static const struct {
 		const char *name;
 		fair_calculator *calculator;
-	} calculators[] = {{"plus2", calculate_plus2}, {"huge", calculate_huge}, {"zero", calculate_zero}, {"fails", calculate_fails}};
+	} calculators[] = {
+		{"plus2", calculate_plus2}, {"huge", calculate_huge}, {"zero", calculate_zero}, {"fails", calculate_fails}};
 	const char *name = option(s, "calculator");
 	struct fair_pool_config c = {.pool = word(s, 1),
-	                             .max_slots = (uint32_t)number(s, "slots", 10),
-	                             .min_share = (uint32_t)number(s, "min", 1),
-	                             .max_waiting = (uint32_t)number(s, "waiting", 100),
-	                             .tenant_max_waiting = (uint32_t)number(s, "tenant_waiting", 100)};
+								 .max_slots = (uint32_t)number(s, "slots", 10),
+								 .min_share = (uint32_t)number(s, "min", 1),
+								 .max_waiting = (uint32_t)number(s, "waiting", 100),
+								 .tenant_max_waiting = (uint32_t)number(s, "tenant_waiting", 100)};
 
 	for (size_t i = 0; name && i < sizeof(calculators) / sizeof(*calculators); i++) {
 		if (strcmp(name, calculators[i].name) == 0)
@@ -514,7 +530,8 @@ void story(const char *script, const char *want)
 		else
 			play(s);
 	}
-	cr_assert(strcmp(s->trace, want) == 0, "\n--- script\n%s--- expected\n%s--- happened\n%s---", script, want, s->trace);
+	cr_assert(strcmp(s->trace, want) == 0, "\n--- script\n%s--- expected\n%s--- happened\n%s---", script, want,
+			  s->trace);
 	fair_destroy(s->fair);
 	free(copy);
 	free(s);

@@ -14,7 +14,8 @@
  *   MS show LEASE | tenant TENANT | pool | totals | list [TENANT] [pending|active] | tenants | deadline
  *
  * with @POOL for another pool than the first. Leases are named (16 bytes at most). With commit=auto, as if the store
- * answered at once, each grant is confirmed and claimed; with `confirm` it is not claimed. fair_check follows each call.
+ * answered at once, each grant is confirmed and claimed; with `confirm` it is not claimed. fair_check follows each
+ * call.
  */
 #ifndef FAIRSHARE_STORY_H
 #define FAIRSHARE_STORY_H

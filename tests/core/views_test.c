@@ -11,22 +11,26 @@
 
 Test(lists, give_leases_by_arrival_in_a_state_of_a_tenant)
 {
-	story("pool p slots=2\npool q\n0 register a\n0 register b\n0 acquire a1 a\n0 acquire b1 b\n0 acquire b2 b\n0 acquire a2 a\n0 acquire a3 a\n0 release a2\n"
-	      "0 list\n0 list active\n0 list pending\n0 list a\n0 list b active\n0 list b pending\n0 list zz\n0 list @zz\n0 list @q\n",
-	      "[0] a granted a1 slot 0 (share 1/2)\n[0] b granted b1 slot 1 (share 1/1)\n[0] a ended a2 left (waiting)\n"
-	      "[0] leases: a1 b1 b2 a3\n[0] leases: a1 b1\n[0] leases: b2 a3\n[0] leases: a1 a3\n[0] leases: b1\n[0] leases: b2\n[0] leases:\n[0] leases:\n[0] leases:\n");
+	story("pool p slots=2\npool q\n0 register a\n0 register b\n0 acquire a1 a\n0 acquire b1 b\n"
+		  "0 acquire b2 b\n0 acquire a2 a\n0 acquire a3 a\n0 release a2\n0 list\n0 list active\n"
+		  "0 list pending\n0 list a\n0 list b active\n0 list b pending\n0 list zz\n0 list @zz\n0 list @q\n",
+		  "[0] a granted a1 slot 0 (share 1/2)\n[0] b granted b1 slot 1 (share 1/1)\n"
+		  "[0] a ended a2 left (waiting)\n[0] leases: a1 b1 b2 a3\n[0] leases: a1 b1\n[0] leases: b2 a3\n"
+		  "[0] leases: a1 a3\n[0] leases: b1\n[0] leases: b2\n[0] leases:\n[0] leases:\n[0] leases:\n");
 }
 
 Test(lists, give_tenants_by_creation)
 {
-	story("pool p\n0 register c\n0 register a\n0 register b\n0 tenants\n0 unregister c\n0 register c\n0 tenants\n0 tenants @zz\n",
-	      "[0] tenants: c a b\n[0] unregister c: gone\n[0] c gone\n[0] tenants: a b c\n[0] tenants:\n");
+	story("pool p\n0 register c\n0 register a\n0 register b\n0 tenants\n0 unregister c\n0 register c\n"
+		  "0 tenants\n0 tenants @zz\n",
+		  "[0] tenants: c a b\n[0] unregister c: gone\n[0] c gone\n[0] tenants: a b c\n[0] tenants:\n");
 }
 
 static struct fair *fair_with_pool(uint32_t slots)
 {
 	struct fair_config config = fair_config_default();
-	struct fair_pool_config pool = {.pool = "p", .max_slots = slots, .min_share = 1, .max_waiting = 10000, .tenant_max_waiting = 10000};
+	struct fair_pool_config pool = {
+		.pool = "p", .max_slots = slots, .min_share = 1, .max_waiting = 10000, .tenant_max_waiting = 10000};
 	struct fair *f = fair_create(&config);
 
 	cr_assert(f);
@@ -39,7 +43,8 @@ static struct fair_id acquire(struct fair *f, uint64_t now, const char *tenant)
 	static uint32_t next;
 	struct fair_acquired got;
 	struct fair_event e;
-	struct fair_request r = {.pool = "p", .tenant = tenant, .label = "", .ttl_ns = 100000 * SECOND, .wait = true, .auto_register = true};
+	struct fair_request r = {
+		.pool = "p", .tenant = tenant, .label = "", .ttl_ns = 100000 * SECOND, .wait = true, .auto_register = true};
 
 	next++;
 	memcpy(r.id.bytes, &next, sizeof(next));
@@ -100,12 +105,15 @@ Test(lists, name_the_pools_in_the_order_of_names)
 
 Test(stats, count_leases_by_their_end)
 {
-	story("config commit=confirm\npool p slots=4\n0 register a\n0 acquire a1 a ttl=10\n0 acquire a2 a\n0 acquire a3 a\n0 acquire a4 a\n0 acquire a5 a\n0 acquire a6 a try\n"
-	      "1 release a2\n1 revoke a3\n1 detach a4\n10 advance\n10 totals\n",
-	      "[0] a granted a1 slot 0 (share 1/4)\n[0] a granted a2 slot 1 (share 2/4)\n[0] a granted a3 slot 2 (share 3/4)\n[0] a granted a4 slot 3 (share 4/4)\n"
-	      "[0] acquire a6: no-slot\n[0] position 2 ahead 1 active 4 share 4 waiting 1 at-share\n"
-	      "[1] a ended a2 released\n[1] a granted a5 slot 1 (share 4/4)\n[1] a ended a3 revoked\n[1] a ended a4 unclaimed\n[10] a ended a1 expired\n"
-	      "[10] granted 5 released 1 expired 1 revoked 1 unclaimed 1 no_slot 1 failures 0\n");
+	story("config commit=confirm\npool p slots=4\n0 register a\n0 acquire a1 a ttl=10\n0 acquire a2 a\n"
+		  "0 acquire a3 a\n0 acquire a4 a\n0 acquire a5 a\n0 acquire a6 a try\n1 release a2\n1 revoke a3\n"
+		  "1 detach a4\n10 advance\n10 totals\n",
+		  "[0] a granted a1 slot 0 (share 1/4)\n[0] a granted a2 slot 1 (share 2/4)\n"
+		  "[0] a granted a3 slot 2 (share 3/4)\n[0] a granted a4 slot 3 (share 4/4)\n"
+		  "[0] acquire a6: no-slot\n[0] position 2 ahead 1 active 4 share 4 waiting 1 at-share\n"
+		  "[1] a ended a2 released\n[1] a granted a5 slot 1 (share 4/4)\n[1] a ended a3 revoked\n"
+		  "[1] a ended a4 unclaimed\n[10] a ended a1 expired\n"
+		  "[10] granted 5 released 1 expired 1 revoked 1 unclaimed 1 no_slot 1 failures 0\n");
 }
 
 static void assert_near(uint64_t value, uint64_t want)
@@ -166,8 +174,15 @@ Test(views, tell_all_of_a_lease)
 	struct fair *f = fair_with_pool(2);
 	struct fair_acquired got;
 	struct fair_lease_view v;
-	struct fair_request r = {.id = {{9}}, .pool = "p", .tenant = "a", .key = "k", .key_len = 1, .label = "worker-7",
-	                         .ttl_ns = 30 * SECOND, .wait = true, .auto_register = true};
+	struct fair_request r = {.id = {{9}},
+							 .pool = "p",
+							 .tenant = "a",
+							 .key = "k",
+							 .key_len = 1,
+							 .label = "worker-7",
+							 .ttl_ns = 30 * SECOND,
+							 .wait = true,
+							 .auto_register = true};
 
 	cr_assert_eq(fair_acquire(f, 5, &r, &got), FAIR_OK);
 	cr_assert_eq(got.state, FAIR_ACTIVE);

@@ -134,9 +134,14 @@ static void end(struct model *m, struct model_lease *l, enum fair_reason reason)
 	p->released_total += active && reason == FAIR_REASON_RELEASED;
 	p->expired_total += active && reason == FAIR_REASON_EXPIRED;
 	p->unclaimed_total += active && reason == FAIR_REASON_UNCLAIMED;
-	tell(m, (struct model_event){.type = FAIR_EV_ENDED, .id = l->id, .reason = reason, .was = l->state, .pool = l->pool, .tenant = l->tenant});
+	tell(m, (struct model_event){.type = FAIR_EV_ENDED,
+								 .id = l->id,
+								 .reason = reason,
+								 .was = l->state,
+								 .pool = l->pool,
+								 .tenant = l->tenant});
 	if (!active)
-		l->key = MODEL_NO_KEY;   /* "a key whose place was given up or lost is free at once" */
+		l->key = MODEL_NO_KEY; /* "a key whose place was given up or lost is free at once" */
 	l->confirmed = active;
 	l->state = FAIR_ENDED;
 	l->reason = reason;
@@ -203,10 +208,10 @@ static bool close_one(struct model *m)
 		struct model_tenant *t = tenant_of(m, l);
 
 		if (!t->closed_order || !((l->state == FAIR_PENDING && l->number < t->refuse_below) ||
-		                          (l->state == FAIR_ACTIVE && l->number < t->revoke_below)))
+								  (l->state == FAIR_ACTIVE && l->number < t->revoke_below)))
 			continue;
 		if (!best || t->closed_order < tenant_of(m, best)->closed_order ||
-		    (t == tenant_of(m, best) && l->state == FAIR_PENDING && best->state == FAIR_ACTIVE))
+			(t == tenant_of(m, best) && l->state == FAIR_PENDING && best->state == FAIR_ACTIVE))
 			best = l;
 	}
 	if (best && best->state == FAIR_PENDING)
@@ -240,7 +245,8 @@ static bool timer_one(struct model *m, uint64_t due)
 	if (first->state == FAIR_PENDING)
 		end(m, first, FAIR_REASON_PLACE_LOST);
 	else
-		end(m, first, first->confirmed && first->deadline == timer_of(first) ? FAIR_REASON_EXPIRED : FAIR_REASON_UNCLAIMED);
+		end(m, first,
+			first->confirmed && first->deadline == timer_of(first) ? FAIR_REASON_EXPIRED : FAIR_REASON_UNCLAIMED);
 	return true;
 }
 
@@ -281,7 +287,8 @@ static bool idle_one(struct model *m, uint64_t due)
 			struct model_tenant *t = &m->pools[p].tenants[i];
 			struct model_counts c = model_count(m, p, (int)i);
 
-			if (t->state != MODEL_OPEN || c.active + c.present + c.absent > 0 || t->used + m->config.tenant_idle_ns > due)
+			if (t->state != MODEL_OPEN || c.active + c.present + c.absent > 0 ||
+				t->used + m->config.tenant_idle_ns > due)
 				continue;
 			if (!t->automatic && t->num_instances + t->anonymous < 2)
 				continue;
@@ -354,7 +361,7 @@ enum fair_err model_register(struct model *m, uint64_t now, uint32_t pool, uint3
 		return FAIR_E_TOO_MANY_TENANTS;
 
 	bool news = *created || t->state == MODEL_CLOSING || t->automatic ||
-	            (instance == MODEL_ANONYMOUS ? !t->anonymous : instance_at(t, instance) < 0);
+				(instance == MODEL_ANONYMOUS ? !t->anonymous : instance_at(t, instance) < 0);
 
 	t->state = MODEL_OPEN;
 	t->automatic = false;
@@ -370,7 +377,7 @@ enum fair_err model_register(struct model *m, uint64_t now, uint32_t pool, uint3
 }
 
 enum fair_err model_unregister(struct model *m, uint64_t now, uint32_t pool, uint32_t tenant, int instance, bool force,
-                               enum fair_unregistered *how)
+							   enum fair_unregistered *how)
 {
 	struct model_tenant *t = &m->pools[pool].tenants[tenant];
 	int at;
@@ -425,16 +432,17 @@ struct fair_place model_place(const struct model *m, const struct model_lease *l
 {
 	const struct model_pool *p = &m->pools[l->pool];
 	struct model_counts c = model_count(m, l->pool, (int)l->tenant);
-	struct fair_place place = {.position = 1, .active_slots = c.active, .share = p->share, .waiting = c.present - present(l)};
+	struct fair_place place = {
+		.position = 1, .active_slots = c.active, .share = p->share, .waiting = c.present - present(l)};
 
 	for (const struct model_lease *other = m->leases; other < l; other++) {
 		place.ahead += other->pool == l->pool && present(other);
 		place.position += other->pool == l->pool && other->tenant == l->tenant && present(other);
 	}
-	place.reason = !present(l)           ? FAIR_WAIT_ABSENT
-	               : p->held             ? FAIR_WAIT_HELD
-	               : c.active >= p->share ? FAIR_WAIT_AT_SHARE
-	                                      : FAIR_WAIT_POOL_FULL;
+	place.reason = !present(l)			  ? FAIR_WAIT_ABSENT
+				   : p->held			  ? FAIR_WAIT_HELD
+				   : c.active >= p->share ? FAIR_WAIT_AT_SHARE
+										  : FAIR_WAIT_POOL_FULL;
 	return place;
 }
 
@@ -475,7 +483,8 @@ static enum fair_err no_slot(struct model *m, struct model_lease *l, struct mode
 	return FAIR_E_NO_SLOT;
 }
 
-static enum fair_err acquire_known(struct model *m, const struct model_request *r, struct model_lease *l, struct model_acquired *ret)
+static enum fair_err acquire_known(struct model *m, const struct model_request *r, struct model_lease *l,
+								   struct model_acquired *ret)
 {
 	ret->id = l->id;
 	ret->known = true;
@@ -504,9 +513,19 @@ static enum fair_err acquire_new(struct model *m, const struct model_request *r,
 
 	if (m->num_leases == MODEL_LEASES_MAX)
 		abort();
-	*l = (struct model_lease){.id = ret->id = r->id, .number = ++m->last_number, .asked_ttl = r->ttl, .ttl = r->ttl,
-	                          .arrived = m->now, .deadline = FAIR_NEVER, .keep = FAIR_NEVER, .pool = r->pool,
-	                          .tenant = r->tenant, .attached = 1, .label = r->label, .key = r->key, .try_once = !r->wait};
+	*l = (struct model_lease){.id = ret->id = r->id,
+							  .number = ++m->last_number,
+							  .asked_ttl = r->ttl,
+							  .ttl = r->ttl,
+							  .arrived = m->now,
+							  .deadline = FAIR_NEVER,
+							  .keep = FAIR_NEVER,
+							  .pool = r->pool,
+							  .tenant = r->tenant,
+							  .attached = 1,
+							  .label = r->label,
+							  .key = r->key,
+							  .try_once = !r->wait};
 	changed(m, r->pool, r->tenant);
 	work(m);
 	l = model_find(m, r->id);
@@ -518,7 +537,8 @@ static enum fair_err acquire_new(struct model *m, const struct model_request *r,
 
 	if (!r->wait)
 		err = no_slot(m, l, ret);
-	else if (model_count(m, r->pool, -1).present > p->config.max_waiting || c.present + c.absent > p->config.tenant_max_waiting)
+	else if (model_count(m, r->pool, -1).present > p->config.max_waiting ||
+			 c.present + c.absent > p->config.tenant_max_waiting)
 		err = FAIR_E_QUEUE_FULL;
 	else if (r->key != MODEL_NO_KEY)
 		tell_lease(m, l, FAIR_EV_PLACED);
@@ -632,7 +652,8 @@ enum fair_err model_end(struct model *m, uint64_t now, uint64_t id, bool revoke)
 	if (!(l = model_find(m, id)))
 		return FAIR_E_LEASE_NOT_FOUND;
 	if (l->state == FAIR_ENDED)
-		return !revoke && (l->reason == FAIR_REASON_RELEASED || l->reason == FAIR_REASON_LEFT) ? FAIR_OK : FAIR_E_LEASE_ENDED;
+		return !revoke && (l->reason == FAIR_REASON_RELEASED || l->reason == FAIR_REASON_LEFT) ? FAIR_OK
+																							   : FAIR_E_LEASE_ENDED;
 	end(m, l, revoke ? FAIR_REASON_REVOKED : l->state == FAIR_PENDING ? FAIR_REASON_LEFT : FAIR_REASON_RELEASED);
 	work(m);
 	return FAIR_OK;
@@ -671,7 +692,7 @@ void model_withdraw(struct model *m, uint64_t now, uint64_t id)
 	else if (tenant_of(m, l)->state == MODEL_CLOSING)
 		refuse(m, l);
 	else if (l->attached == 0 && l->key == MODEL_NO_KEY)
-		end(m, l, FAIR_REASON_LEFT);   /* there is nobody it could be given back to */
+		end(m, l, FAIR_REASON_LEFT); /* there is nobody it could be given back to */
 	else
 		changed(m, l->pool, l->tenant);
 	work(m);

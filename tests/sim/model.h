@@ -37,7 +37,7 @@ struct model_event {
 struct model_tenant {
 	enum { MODEL_GONE, MODEL_OPEN, MODEL_CLOSING } state;
 	bool anonymous, automatic;
-	uint32_t instances[MODEL_INSTANCES], num_instances;   /* in the order of registering */
+	uint32_t instances[MODEL_INSTANCES], num_instances; /* in the order of registering */
 	uint64_t number, closed_order, refuse_below, revoke_below, used, used_order;
 };
 
@@ -53,7 +53,7 @@ struct model_pool {
 struct model {
 	struct fair_config config;
 	struct model_pool pools[MODEL_POOLS];
-	struct model_lease leases[MODEL_LEASES_MAX];   /* by arrival */
+	struct model_lease leases[MODEL_LEASES_MAX]; /* by arrival */
 	uint32_t num_leases, num_events;
 	uint64_t now, late, last_number, last_order, next_token;
 	struct model_event events[MODEL_EVENTS_MAX];
@@ -74,9 +74,10 @@ struct model_acquired {
 };
 
 void model_init(struct model *m, const struct fair_config *config, const struct fair_pool_config *pools);
-enum fair_err model_register(struct model *m, uint64_t now, uint32_t pool, uint32_t tenant, int instance, bool *created);
+enum fair_err model_register(struct model *m, uint64_t now, uint32_t pool, uint32_t tenant, int instance,
+							 bool *created);
 enum fair_err model_unregister(struct model *m, uint64_t now, uint32_t pool, uint32_t tenant, int instance, bool force,
-                               enum fair_unregistered *how);
+							   enum fair_unregistered *how);
 enum fair_err model_acquire(struct model *m, uint64_t now, const struct model_request *r, struct model_acquired *ret);
 enum fair_err model_attach(struct model *m, uint64_t now, uint64_t id);
 void model_detach(struct model *m, uint64_t now, uint64_t id, enum fair_detach how);
@@ -86,7 +87,7 @@ enum fair_err model_heartbeat(struct model *m, uint64_t now, uint64_t id, uint64
 enum fair_err model_end(struct model *m, uint64_t now, uint64_t id, bool revoke);
 void model_confirm(struct model *m, uint64_t now, uint64_t id);
 void model_withdraw(struct model *m, uint64_t now, uint64_t id);
-void model_hold(struct model *m, uint64_t now, int pool, bool on);   /* all pools: -1 */
+void model_hold(struct model *m, uint64_t now, int pool, bool on); /* all pools: -1 */
 void model_advance(struct model *m, uint64_t now);
 struct model_lease *model_find(struct model *m, uint64_t id);
 struct model_lease *model_by_key(struct model *m, uint32_t pool, uint32_t tenant, int key);
@@ -95,6 +96,6 @@ struct fair_place model_place(const struct model *m, const struct model_lease *l
 struct model_counts {
 	uint32_t active, present, absent;
 };
-struct model_counts model_count(const struct model *m, uint32_t pool, int tenant);   /* of all tenants: -1 */
+struct model_counts model_count(const struct model *m, uint32_t pool, int tenant); /* of all tenants: -1 */
 
 #endif

@@ -30,14 +30,15 @@ static char replay[160];
 
 static struct fair *fair;
 static struct model model;
-static bool budgeted;               /* no model beside it */
+static bool budgeted; /* no model beside it */
 static uint64_t now, next_id;
 static struct fair_config config;
 static struct fair_pool_config pools[MODEL_POOLS];
-static uint64_t recent[RECENT];     /* ids that calls are made with */
+static uint64_t recent[RECENT]; /* ids that calls are made with */
 static uint64_t unconfirmed[4096];
 static uint32_t num_unconfirmed;
 static bool store_fails;
+static uint64_t token_owners[65536]; /* of a world: which lease a token was given to */
 
 static const char *const pool_names[MODEL_POOLS] = {"large", "little", "middle"};
 static const char *const instance_names[MODEL_INSTANCES] = {"p0", "p1", "p2"};
@@ -46,19 +47,22 @@ static const char *const labels[] = {"", "job"};
 
 /* ---- counting what came ---- */
 
-#define KIND_LIST(X)                                                                                              \
-	X(placed) X(granted) X(refused) X(withdrawn) X(renewed) X(tenant) X(tenant_gone) X(active_released)           \
-	X(active_expired) X(active_revoked) X(active_unclaimed) X(pending_left) X(pending_revoked)                    \
-	X(pending_place_lost) X(pending_tenant_closing) X(no_slot) X(queue_full) X(not_registered) X(tenant_closing)   \
-	X(too_many_tenants) X(key_reused) X(lease_ended) X(lease_not_found) X(lease_pending) X(tenant_not_found)       \
-	X(known_place) X(known_lease) X(place_kept) X(reopened) X(instance_remains) X(closing) X(canceled)             \
-	X(held) X(late) X(calculator_failed) X(budgeted_step) X(exact_deadline) X(before_deadline)
+#define KIND_LIST(X)                                                                                                   \
+	X(placed)                                                                                                          \
+	X(granted)                                                                                                         \
+	X(refused)                                                                                                         \
+	X(withdrawn) X(renewed) X(tenant) X(tenant_gone) X(active_released) X(active_expired) X(active_revoked)            \
+		X(active_unclaimed) X(pending_left) X(pending_revoked) X(pending_place_lost) X(pending_tenant_closing)         \
+			X(no_slot) X(queue_full) X(not_registered) X(tenant_closing) X(too_many_tenants) X(key_reused)             \
+				X(lease_ended) X(lease_not_found) X(lease_pending) X(tenant_not_found) X(known_place) X(known_lease)   \
+					X(place_kept) X(reopened) X(instance_remains) X(closing) X(canceled) X(held) X(late)               \
+						X(calculator_failed) X(budgeted_step) X(exact_deadline) X(before_deadline)
 
 enum kind {
 #define X(name) KIND_##name,
 	KIND_LIST(X)
 #undef X
-	KINDS
+		KINDS
 };
 
 static uint64_t counts[KINDS];
@@ -70,12 +74,16 @@ static void came(enum kind kind)
 
 static void came_error(enum fair_err err)
 {
-	static const int kinds[] = {
-		[FAIR_E_NO_SLOT] = KIND_no_slot, [FAIR_E_QUEUE_FULL] = KIND_queue_full,
-		[FAIR_E_TENANT_NOT_REGISTERED] = KIND_not_registered, [FAIR_E_TENANT_CLOSING] = KIND_tenant_closing,
-		[FAIR_E_TOO_MANY_TENANTS] = KIND_too_many_tenants, [FAIR_E_KEY_REUSED] = KIND_key_reused,
-		[FAIR_E_LEASE_ENDED] = KIND_lease_ended, [FAIR_E_LEASE_NOT_FOUND] = KIND_lease_not_found,
-		[FAIR_E_LEASE_PENDING] = KIND_lease_pending, [FAIR_E_TENANT_NOT_FOUND] = KIND_tenant_not_found};
+	static const int kinds[] = {[FAIR_E_NO_SLOT] = KIND_no_slot,
+								[FAIR_E_QUEUE_FULL] = KIND_queue_full,
+								[FAIR_E_TENANT_NOT_REGISTERED] = KIND_not_registered,
+								[FAIR_E_TENANT_CLOSING] = KIND_tenant_closing,
+								[FAIR_E_TOO_MANY_TENANTS] = KIND_too_many_tenants,
+								[FAIR_E_KEY_REUSED] = KIND_key_reused,
+								[FAIR_E_LEASE_ENDED] = KIND_lease_ended,
+								[FAIR_E_LEASE_NOT_FOUND] = KIND_lease_not_found,
+								[FAIR_E_LEASE_PENDING] = KIND_lease_pending,
+								[FAIR_E_TENANT_NOT_FOUND] = KIND_tenant_not_found};
 
 	if (err != FAIR_OK)
 		came((enum kind)kinds[err]);
@@ -83,15 +91,18 @@ static void came_error(enum fair_err err)
 
 static void came_event(const struct fair_event *e)
 {
-	static const int kinds[] = {[FAIR_EV_PLACED] = KIND_placed, [FAIR_EV_GRANTED] = KIND_granted,
-	                            [FAIR_EV_REFUSED] = KIND_refused, [FAIR_EV_WITHDRAWN] = KIND_withdrawn,
-	                            [FAIR_EV_RENEWED] = KIND_renewed, [FAIR_EV_TENANT] = KIND_tenant,
-	                            [FAIR_EV_TENANT_GONE] = KIND_tenant_gone};
-	static const int active[] = {[FAIR_REASON_RELEASED] = KIND_active_released, [FAIR_REASON_EXPIRED] = KIND_active_expired,
-	                             [FAIR_REASON_REVOKED] = KIND_active_revoked, [FAIR_REASON_UNCLAIMED] = KIND_active_unclaimed};
-	static const int pending[] = {[FAIR_REASON_LEFT] = KIND_pending_left, [FAIR_REASON_REVOKED] = KIND_pending_revoked,
-	                              [FAIR_REASON_PLACE_LOST] = KIND_pending_place_lost,
-	                              [FAIR_REASON_TENANT_CLOSING] = KIND_pending_tenant_closing};
+	static const int kinds[] = {
+		[FAIR_EV_PLACED] = KIND_placed,			 [FAIR_EV_GRANTED] = KIND_granted, [FAIR_EV_REFUSED] = KIND_refused,
+		[FAIR_EV_WITHDRAWN] = KIND_withdrawn,	 [FAIR_EV_RENEWED] = KIND_renewed, [FAIR_EV_TENANT] = KIND_tenant,
+		[FAIR_EV_TENANT_GONE] = KIND_tenant_gone};
+	static const int active[] = {[FAIR_REASON_RELEASED] = KIND_active_released,
+								 [FAIR_REASON_EXPIRED] = KIND_active_expired,
+								 [FAIR_REASON_REVOKED] = KIND_active_revoked,
+								 [FAIR_REASON_UNCLAIMED] = KIND_active_unclaimed};
+	static const int pending[] = {[FAIR_REASON_LEFT] = KIND_pending_left,
+								  [FAIR_REASON_REVOKED] = KIND_pending_revoked,
+								  [FAIR_REASON_PLACE_LOST] = KIND_pending_place_lost,
+								  [FAIR_REASON_TENANT_CLOSING] = KIND_pending_tenant_closing};
 
 	if (e->type != FAIR_EV_ENDED)
 		came((enum kind)kinds[e->type]);
@@ -104,7 +115,7 @@ static void came_event(const struct fair_event *e)
 static void fail(const char *what, uint64_t core, uint64_t naive)
 {
 	printf("simulator: step %" PRIu64 ", world %" PRIu64 ": %s: core %" PRIu64 ", model %" PRIu64 "\n%s", step,
-	       step / STEPS_OF_A_WORLD, what, core, naive, replay);
+		   step / STEPS_OF_A_WORLD, what, core, naive, replay);
 	exit(1);
 }
 
@@ -165,7 +176,7 @@ static uint64_t from_id(const struct fair_id *id)
 static uint64_t some_id(void)
 {
 	if (chance(2))
-		return next_id + 1000;   /* never given */
+		return next_id + 1000; /* never given */
 	return recent[chance(50) ? below(RECENT) : below(8)];
 }
 
@@ -197,7 +208,7 @@ static const char *tenant_name(uint32_t t)
 /* What must hold with any budget: never more active than slots, no slot twice, no token twice. */
 static void watch_slots(uint32_t p)
 {
-	uint64_t tokens[64], number = 0;
+	uint64_t number = 0;
 	bool taken[64] = {false};
 	uint32_t active = 0;
 	struct fair_lease_view v;
@@ -207,11 +218,12 @@ static void watch_slots(uint32_t p)
 		if (v.slot_ids[0] >= pools[p].max_slots || taken[v.slot_ids[0]])
 			fail("a slot is out of range or held twice", v.slot_ids[0], 0);
 		taken[v.slot_ids[0]] = true;
-		for (uint32_t i = 0; i < active; i++) {
-			if (tokens[i] == v.fencing_token)
-				fail("a fencing token came twice", v.fencing_token, 0);
-		}
-		tokens[active++] = v.fencing_token;
+		uint64_t *owner = &token_owners[v.fencing_token % NUM(token_owners)];
+
+		if (*owner && *owner != from_id(&v.id))
+			fail("a fencing token came twice", v.fencing_token, *owner);
+		*owner = from_id(&v.id);
+		active++;
 		if (active > pools[p].max_slots)
 			fail("more active leases than slots", active, pools[p].max_slots);
 	}
@@ -255,7 +267,7 @@ static void compare_lease(const struct fair_lease_view *v, const struct model_le
 
 static void compare_tenants(uint32_t p)
 {
-	uint64_t number = 0, listed = 0;   /* in the model, in the core */
+	uint64_t number = 0, listed = 0; /* in the model, in the core */
 
 	for (uint32_t i = 0; i < MODEL_TENANTS; i++) {
 		struct model_tenant *t = NULL;
@@ -287,7 +299,10 @@ static void compare_tenants(uint32_t p)
 		same("waiting of a tenant", v.waiting, c.present);
 		same("absent of a tenant", v.absent, c.absent);
 		for (uint32_t j = 0; j < t->num_instances; j++)
-			same("instance", (uint64_t)strcmp(fair_tenant_instance(fair, pool_names[p], v.tenant, j), instance_names[t->instances[j]]), 0);
+			same("instance",
+				 (uint64_t)strcmp(fair_tenant_instance(fair, pool_names[p], v.tenant, j),
+								  instance_names[t->instances[j]]),
+				 0);
 	}
 }
 
@@ -323,6 +338,11 @@ static void compare_pool(uint32_t p)
 	compare_tenants(p);
 }
 
+static uint64_t earlier(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
 static uint64_t model_deadline(void)
 {
 	uint64_t next = FAIR_NEVER;
@@ -330,10 +350,20 @@ static uint64_t model_deadline(void)
 	for (uint32_t i = 0; i < model.num_leases; i++) {
 		const struct model_lease *l = &model.leases[i];
 
-		if (l->state == FAIR_ACTIVE && l->confirmed && l->deadline < next)
-			next = l->deadline;
-		if (l->state != FAIR_ENDED && l->attached == 0 && !l->claimed && l->keep < next)
-			next = l->keep;
+		if (l->state == FAIR_ENDED)
+			next = earlier(next, l->ended + config.key_memory_ns);
+		if (l->state == FAIR_ACTIVE && l->confirmed)
+			next = earlier(next, l->deadline);
+		if (l->state != FAIR_ENDED && l->attached == 0 && !l->claimed)
+			next = earlier(next, l->keep);
+	}
+	for (uint32_t i = 0; i < MODEL_POOLS * MODEL_TENANTS; i++) {
+		const struct model_tenant *t = &model.pools[i / MODEL_TENANTS].tenants[i % MODEL_TENANTS];
+		struct model_counts c = model_count(&model, i / MODEL_TENANTS, (int)(i % MODEL_TENANTS));
+
+		if (t->state == MODEL_OPEN && c.active + c.present + c.absent == 0 &&
+			(t->automatic || t->num_instances + t->anonymous > 1))
+			next = earlier(next, t->used + config.tenant_idle_ns);
 	}
 	return next;
 }
@@ -351,8 +381,8 @@ static void compare_all(void)
 		if (l)
 			compare_lease(&v, l);
 	}
-	if (!model.late && fair_next_deadline(fair) > model_deadline())
-		fail("next deadline is later than the first timer", fair_next_deadline(fair), model_deadline());
+	if (!model.late)
+		same("next deadline", fair_next_deadline(fair), model_deadline());
 }
 
 static void learn(const struct fair_event *e)
@@ -398,7 +428,7 @@ static void settle(void)
 
 /* ---- what happens ---- */
 
-static uint32_t pool, tenant;   /* of this step */
+static uint32_t pool, tenant; /* of this step */
 
 static void do_acquire(bool wait)
 {
@@ -406,13 +436,25 @@ static void do_acquire(bool wait)
 	struct model_acquired want;
 	struct fair_acquired got;
 	int key = chance(60) ? (int)below(NUM(key_names)) : MODEL_NO_KEY;
-	struct model_request m = {.id = ++next_id, .ttl = ttls[1 + below(2)], .pool = pool, .tenant = tenant,
-	                          .label = chance(8), .key = key, .wait = wait, .auto_register = chance(35)};
-	struct fair_request r = {.id = to_id(m.id), .pool = pool_names[pool], .tenant = tenant_name(tenant),
-	                         .key = key == MODEL_NO_KEY ? NULL : key_names[key], .key_len = key == MODEL_NO_KEY ? 0 : 2,
-	                         .label = labels[m.label], .ttl_ns = m.ttl, .wait = wait, .auto_register = m.auto_register};
+	struct model_request m = {.id = ++next_id,
+							  .ttl = ttls[1 + below(2)],
+							  .pool = pool,
+							  .tenant = tenant,
+							  .label = chance(8),
+							  .key = key,
+							  .wait = wait,
+							  .auto_register = chance(35)};
+	struct fair_request r = {.id = to_id(m.id),
+							 .pool = pool_names[pool],
+							 .tenant = tenant_name(tenant),
+							 .key = key == MODEL_NO_KEY ? NULL : key_names[key],
+							 .key_len = key == MODEL_NO_KEY ? 0 : 2,
+							 .label = labels[m.label],
+							 .ttl_ns = m.ttl,
+							 .wait = wait,
+							 .auto_register = m.auto_register};
 
-	if (key != MODEL_NO_KEY && chance(92)) {   /* mostly the same body for the same key */
+	if (key != MODEL_NO_KEY && chance(92)) { /* mostly the same body for the same key */
 		m.ttl = r.ttl_ns = ttls[key % 3];
 		m.label = 0;
 		r.label = labels[0];
@@ -453,7 +495,7 @@ static void do_register(void)
 	bool created = false, want = false;
 	bool closing = !fair_tenant_get(fair, pool_names[pool], tenant_name(tenant), &v) && v.closing;
 	enum fair_err err = fair_register(fair, now, pool_names[pool], tenant_name(tenant),
-	                                  instance < 0 ? NULL : instance_names[instance], &created);
+									  instance < 0 ? NULL : instance_names[instance], &created);
 
 	came_error(err);
 	if (!err && closing && !created)
@@ -470,7 +512,7 @@ static void do_unregister(bool force)
 	int instance = force || chance(50) ? MODEL_ANONYMOUS : (int)below(MODEL_INSTANCES);
 	enum fair_unregistered how = FAIR_UNREGISTERED_GONE, want = FAIR_UNREGISTERED_GONE;
 	enum fair_err err = fair_unregister(fair, now, pool_names[pool], tenant_name(tenant),
-	                                    instance < 0 ? NULL : instance_names[instance], force, &how);
+										instance < 0 ? NULL : instance_names[instance], force, &how);
 
 	came_error(err);
 	if (!err && how == FAIR_UNREGISTERED_REMAINS)
@@ -780,17 +822,18 @@ static void world_begin(void)
 		uint32_t slots = p == 0 ? 4 + below(9) : 1 + below(5);
 
 		pools[p] = (struct fair_pool_config){.pool = pool_names[p],
-		                                     .max_slots = slots,
-		                                     .min_share = chance(60) ? 1 : 1 + below(slots),
-		                                     .max_waiting = 4 + below(12),
-		                                     .tenant_max_waiting = 3 + below(5),
-		                                     .calculator = calculators[below(NUM(calculators))]};
+											 .max_slots = slots,
+											 .min_share = chance(60) ? 1 : 1 + below(slots),
+											 .max_waiting = 4 + below(12),
+											 .tenant_max_waiting = 3 + below(5),
+											 .calculator = calculators[below(NUM(calculators))]};
 	}
 	for (uint32_t p = MODEL_POOLS; p-- > 0;)
 		same("adding a pool", fair_pool_add(fair, &pools[p]), FAIR_OK);
 	model_init(&model, &config, pools);
 	now = below(1000) * MS;
 	memset(recent, 0, sizeof(recent));
+	memset(token_owners, 0, sizeof(token_owners));
 	num_unconfirmed = 0;
 	store_fails = false;
 }
@@ -845,6 +888,7 @@ int main(int argc, char **argv)
 	snprintf(replay, sizeof(replay), "replay: %s --seed %" PRIu64 " --steps %" PRIu64 "\n", argv[0], seed, steps);
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	signal(SIGABRT, on_abort);
+	printf("simulator: seed %" PRIu64 "\n", seed);
 	random_state = seed;
 	for (step = 0; step < steps; step++) {
 		if (step % STEPS_OF_A_WORLD == 0) {
@@ -854,7 +898,7 @@ int main(int argc, char **argv)
 		one_step();
 	}
 	fair_destroy(fair);
-	printf("simulator: seed %" PRIu64 ", %" PRIu64 " steps\n", seed, steps);
+	printf("simulator: %" PRIu64 " steps\n", steps);
 	print_counts();
 	return 0;
 }

@@ -14,7 +14,7 @@
 
 #define EVENTS_MAX 256
 #define LATE (100 * CLOCK_MS)        /* a timer that is later than this means that we stalled */
-#define LATE_ROUNDS 8                /* then sockets are served so often before anything expires: new ones take a few */
+#define LATE_ROUNDS 64               /* then sockets are served so often before anything expires: 256 new ones a round */
 #define ADVANCE_BUDGET 256           /* about a millisecond of work */
 #define LOOK_EVERY 8                 /* turns without a look at the other descriptors while there is work */
 #define LEAVE_TIMEOUT CLOCK_S        /* for the answers that are on their way */
@@ -125,19 +125,25 @@ static void clock_turn(struct loop *loop)
 	http_clock(loop->parts->http, loop->now);
 }
 
-/* serve hands out what is ready: first who hung up and who comes, then the requests. */
-static void serve(struct loop *loop, int count, uint64_t late)
+static void hand_out(struct loop *loop, int count)
 {
-	struct http *http = loop->parts->http;
-
 	for (int i = 0; i < count; i++) {
 		struct watch *watch = loop->events[i].data.ptr;
 
 		watch->ready(watch);
 	}
-	http_run(http, late > 0);
-	for (unsigned i = 1; late > 0 && i < LATE_ROUNDS; i++)
-		http_run(http, true);
+}
+
+/* serve hands out what is ready: first who hung up and who comes, then the requests. After a stall it goes on until
+ * all that waited in sockets meanwhile has been read, also of clients that connected meanwhile. */
+static void serve(struct loop *loop, int count, uint64_t late)
+{
+	hand_out(loop, count);
+	http_run(loop->parts->http, late > 0);
+	for (unsigned i = 1; late > 0 && i < LATE_ROUNDS; i++) {
+		hand_out(loop, look(loop, 0));
+		http_run(loop->parts->http, true);
+	}
 }
 
 /* lateness reaches back past the first deadline that was planned: what ends at that very moment may be renewed, too. */

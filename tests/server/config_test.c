@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: MIT */
+/* Wrong configuration is refused at the start: status 1, and where and why on standard error. */
+#include "harness.h"
+
+#include <criterion/criterion.h>
+#include <string.h>
+
+TestSuite(config, .fini = harness_fini, .timeout = MORE_TIME);
+
+struct row {
+	const char *text;        /* of the file */
+	const char *line;        /* ":2:", where it must point */
+	const char *says;        /* what the reason must name */
+};
+
+static void check_file(const char *dir, const struct row *row)
+{
+	const char *path = temp_file(dir, "fairshared.conf", row->text), *words;
+	const char *const arguments[] = {"--config", path, "--listen", "127.0.0.1:0", NULL};
+	const char *const checks[] = {"--check-config", "--config", path, NULL};
+	uint64_t began = now_ms();
+
+	cr_assert(run_once(arguments, NULL, &words) == 1, "was taken: %s\n%s", row->text, words);
+	cr_assert(now_ms() - began < 10000, "took its time: %s", row->text);
+	cr_assert(strstr(words, text_format("%s%s", path, row->line)), "%s\nnames no file and line %s: %s", row->text,
+	          row->line, words);
+	cr_assert(strstr(words, row->says), "%s\ndoes not say '%s': %s", row->text, row->says, words);
+	cr_assert(!strstr(words, "listening"), "%s\nlistened all the same: %s", row->text, words);
+	cr_assert(run_once(checks, NULL, &words) == 1, "--check-config takes: %s", row->text);
+}
+
+Test(config, files_that_are_wrong)
+{
+	const struct row rows[] = {
+		{"max_slotz = 5\n", ":1:", "max_slotz"},
+		{"# a comment\n\nmax_slots = 5\nfoo = 1\n", ":4:", "foo"},
+		{"max_slots = ten\n", ":1:", "ten"},
+		{"max_slots =\n", ":1:", "max_slots"},
+		{"max_slots = 0\n", ":1:", "1"},
+		{"max_slots = -1\n", ":1:", "-1"},
+		{"max_slots = 1.5\n", ":1:", "1.5"},
+		{"max_slots = 1e3\n", ":1:", "1e3"},
+		{"max_slots = 1000001\n", ":1:", "1000000"},
+		{"max_slots = 99999999999999999999\n", ":1:", "99999999999999999999"},
+		{"max_slots = 10 slots\n", ":1:", "10 slots"},
+		{"max_slots = 4\nmin_share = 5\n", ":2:", "min_share"},
+		{"ttl = soon\n", ":1:", "soon"},
+		{"ttl = 5x\n", ":1:", "5x"},
+		{"ttl = -5s\n", ":1:", "-5s"},
+		{"min_ttl = 10ms\n", ":1:", "100ms"},
+		{"min_ttl = 1m\nmax_ttl = 30s\n", ":", "max_ttl"},
+		{"auto_register = perhaps\n", ":1:", "perhaps"},
+		{"listen = here\n", ":1:", "here"},
+		{"listen = 127.0.0.1:99999\n", ":1:", "99999"},
+		{"policy = random\n", ":1:", "random"},
+		{"store = cloud\n", ":1:", "cloud"},
+		{"http_daemons = 0\n", ":1:", "0"},
+		{"log_level = loud\n", ":1:", "loud"},
+		{"max_slots 5\n", ":1:", ""},
+		{"[pool\nmax_slots = 5\n", ":1:", ""},
+		{"[pond a]\nmax_slots = 5\n", ":1:", "[pool NAME]"},
+		{"[pool a b]\nmax_slots = 5\n", ":1:", "pool"},
+		{"[pool a]\nlisten = 127.0.0.1:0\n", ":2:", "listen"},
+		{"[pool a]\nmax_slots = 5\nmin_share = 6\n", ":3:", "min_share"},
+	};
+	const char *dir = temp_dir();
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		check_file(dir, &rows[i]);
+}
+
+Test(config, share_calculators_that_are_wrong)
+{
+	const struct row rows[] = {
+		{"max_slots = 5\nshare_calculator = max_slots //\n", ":2:", "share_calculator"},
+		{"share_calculator = max_slots // num_demanding_tenants)\n", ":1:", "share_calculator"},
+		{"share_calculator = (function() while true do end end)()\n", ":1:", "instructions"},
+		{"share_calculator = nil\n", ":1:", "nil"},
+		{"share_calculator = 'ten'\n", ":1:", "string"},
+		{"share_calculator = true\n", ":1:", "boolean"},
+		{"share_calculator = 0/0\n", ":1:", "nan"},
+		{"share_calculator = unknown + 1\n", ":1:", "unknown"},
+		{"share_calculator = os.exit(0)\n", ":1:", "os"},
+		{"share_calculator = max_slots // (num_demanding_tenants - 3)\n", ":1:", "3 demanding"},
+		{"share_calculator = (function() local t = {} for i = 1, 9999 do t = {t} end return 1 end)()\n", ":1:", "memory"},
+		{"share_calculator = ('x'):rep(1e9):len()\n", ":1:", "share_calculator"},
+		{"share_calculator = (function() local s = 'x' for i = 1, 40 do s = s .. s end return 1 end)()\n", ":1:", "memory"},
+		{"share_calculator = (function() local function f() return f() + 1 end return f() end)()\n", ":1:", "share_calculator"},
+		{"share_calculator = num_demanding_tenants < 7 and 1 or nil\n", ":1:", "7 demanding"},
+		{"[pool other]\nshare_calculator = nil\n", ":2:", "'other'"},
+	};
+	const char *dir = temp_dir();
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		check_file(dir, &rows[i]);
+}
+
+static void check_words(const char *const *arguments, const char *const *environment, const char *says)
+{
+	const char *words;
+	int status = run_once(arguments, environment, &words);
+
+	cr_assert(status == 1, "%s was taken, or left with %d: %s", says, status, words);
+	cr_assert(strstr(words, says), "does not say '%s': %s", says, words);
+}
+
+#define LISTEN "--listen", "127.0.0.1:0"
+
+Test(config, flags_and_environment_that_are_wrong)
+{
+	struct server *server = server_start(NULL, NULL);
+	const char *taken = text_format("127.0.0.1:%u", server_port(server));
+
+	check_words((const char *[]){LISTEN, "--max-slots", "ten", NULL}, NULL, "ten");
+	check_words((const char *[]){LISTEN, "--max-slots=0", NULL}, NULL, "max");
+	check_words((const char *[]){LISTEN, "--share-calculator", "nil", NULL}, NULL, "nil");
+	check_words((const char *[]){LISTEN, "--share-calculator", "1 +", NULL}, NULL, "share");
+	check_words((const char *[]){LISTEN, "--store", "test:speed=1", NULL}, NULL, "speed");
+	check_words((const char *[]){LISTEN, "--config", "/nowhere/at.all", NULL}, NULL, "/nowhere/at.all");
+	check_words((const char *[]){LISTEN, "--max-slotz", "5", NULL}, NULL, "max-slotz");
+	check_words((const char *[]){LISTEN, "surplus", NULL}, NULL, "surplus");
+	check_words((const char *[]){"--listen", taken, NULL}, NULL, taken);
+	check_words((const char *[]){LISTEN, NULL}, (const char *[]){"FAIRSHARED_MAX_SLOTZ=5", NULL}, "FAIRSHARED_MAX_SLOTZ");
+	check_words((const char *[]){LISTEN, NULL}, (const char *[]){"FAIRSHARED_MAX_SLOTS=ten", NULL}, "FAIRSHARED_MAX_SLOTS");
+	check_words((const char *[]){LISTEN, NULL}, (const char *[]){"FAIRSHARED_SHARE_CALCULATOR=nil", NULL}, "FAIRSHARED_SHARE_CALCULATOR");
+	server_stop(server);
+}
+
+Test(config, flag_over_environment_over_file)
+{
+	const char *dir = temp_dir(), *words;
+	const char *path = temp_file(dir, "f.conf", "; a comment\nmax_slots = 5\nmin_share = 2\nttl = 1m30s\n"
+	                                            "share_calculator = max_slots // num_demanding_tenants + 2\n"
+	                                            "[pool other]\nmax_slots = 3\n");
+	const char *const environment[] = {"FAIRSHARED_MAX_SLOTS=6", "FAIRSHARED_MIN_SHARE=3", NULL};
+	const char *const arguments[] = {"--print-config", "--config", path, "--max-slots", "7", NULL};
+	const char *const checks[] = {"--check-config", "--config", path, NULL};
+
+	cr_assert(run_once(arguments, environment, &words) == 0, "%s", words);
+	cr_assert(strstr(words, "\nmax_slots = 7\n") && strstr(words, "\nmin_share = 3\n"), "%s", words);
+	cr_assert(strstr(words, "\nttl = 1m30s\n") && strstr(words, "[pool other]\nmax_slots = 3\n"), "%s", words);
+	cr_assert(strstr(words, "max_slots // num_demanding_tenants + 2"), "%s", words);
+	cr_assert(run_once(checks, NULL, &words) == 0, "%s", words);
+	/* What is printed is itself a configuration, and the same one. */
+	cr_assert(run_once(arguments, environment, &words) == 0);
+	path = temp_file(dir, "again.conf", words);
+	cr_assert(run_once((const char *[]){"--print-config", "--config", path, NULL}, NULL, &words) == 0, "%s", words);
+	cr_assert(strstr(words, "\nmax_slots = 7\n") && strstr(words, "[pool other]\nmax_slots = 3\n"), "%s", words);
+}
+
+Test(config, a_share_calculator_and_pools_from_a_file_serve)
+{
+	const char *path = temp_file(temp_dir(), "f.conf", "max_slots = 10\n"
+	                                                   "share_calculator = max_slots // num_demanding_tenants + 2\n"
+	                                                   "[pool other]\nmax_slots = 1\n");
+	struct server *server = server_start("--config", path, NULL);
+	struct reply *reply;
+
+	for (int i = 0; i < 3; i++)
+		must_acquire(server, "alice", "", NULL);
+	must_acquire(server, "bob", "", NULL);
+	cr_assert(stat_of(server, "share") == 7, "%g", stat_of(server, "share"));
+	must_acquire(server, "alice", ",\"pool\":\"other\"", NULL);
+	refused(acquire(server, "bob", ",\"pool\":\"other\",\"wait_seconds\":0", NULL), 429, "no-slot");
+	reply = call(server, "GET", "/pools/other", NULL, NULL);
+	cr_assert(reply->status == 200 && number_of(reply, "total_active_slots") == 1, "%s", reply->body);
+	server_stop(server);
+}

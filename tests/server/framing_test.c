@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: MIT */
+/* What is no proper HTTP: refused and closed, or harmless; and clients that are slow on purpose. */
+#include "harness.h"
+
+#include <criterion/criterion.h>
+#include <criterion/parameterized.h>
+#include <string.h>
+
+TestSuite(framing, .fini = harness_fini, .timeout = MORE_TIME);
+
+#define TEXT_MAX 512
+
+struct row {
+	char name[64];
+	char text[TEXT_MAX];
+	size_t size;     /* 0: that of the text */
+};
+
+/* alive asks on a connection of its own. */
+static void alive(struct server *server)
+{
+	cr_assert(conn_call(conn_open(server_port(server)), "GET", "/healthz", NULL, NULL)->status == 200);
+}
+
+#define SMUGGLED "POST /tenants HTTP/1.1\r\nHost: x\r\nContent-Length: 25\r\n\r\n{\"tenant_id\":\"smuggled\"} "
+
+ParameterizedTestParameters(framing, errors)
+{
+	static struct row rows[] = {
+		{"two lengths", "POST /leases HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\nContent-Length: 80\r\n\r\n" SMUGGLED, 0},
+		{"two lengths, turned", "POST /leases HTTP/1.1\r\nHost: x\r\nContent-Length: 80\r\nContent-Length: 0\r\n\r\n" SMUGGLED, 0},
+		{"lengths in a list", "POST /leases HTTP/1.1\r\nHost: x\r\nContent-Length: 0, 80\r\n\r\n" SMUGGLED, 0},
+		{"chunked with a length",
+		 "POST /leases HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n" SMUGGLED, 0},
+		{"a length with chunked",
+		 "POST /leases HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nContent-Length: 4\r\n\r\n0\r\n\r\n" SMUGGLED, 0},
+		{"chunked twice",
+		 "POST /leases HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n" SMUGGLED, 0},
+		{"another coding", "POST /leases HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n" SMUGGLED, 0},
+		{"no Host", "GET /healthz HTTP/1.1\r\n\r\n" SMUGGLED, 0},
+		{"two Hosts", "GET /healthz HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n" SMUGGLED, 0},
+		{"a negative length", "POST /leases HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n" SMUGGLED, 0},
+		{"a length of words", "POST /leases HTTP/1.1\r\nHost: x\r\nContent-Length: many\r\n\r\n" SMUGGLED, 0},
+		{"a huge length", "POST /leases HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999999999999999\r\n\r\n" SMUGGLED, 0},
+		{"a space in the target", "GET /healthz x HTTP/1.1\r\nHost: x\r\n\r\n" SMUGGLED, 0},
+	};
+
+	return cr_make_param_array(struct row, rows, sizeof(rows) / sizeof(rows[0]));
+}
+
+/* 400, the connection is closed, and what follows is not taken for a request. */
+ParameterizedTest(struct row *row, framing, errors, .fini = harness_fini, .timeout = MORE_TIME)
+{
+	struct server *server = server_start(NULL, NULL);
+	struct conn *conn = conn_open(server_port(server));
+	struct reply *reply;
+
+	conn_say(conn, row->text);
+	reply = conn_reply(conn);
+	cr_assert(reply->status == 400 || (strstr(row->name, "huge") && reply->status == 413), "%s: %u %s", row->name,
+	          reply->status, reply->body);
+	conn_ends(conn);
+	refused(call(server, "GET", "/tenants/smuggled", NULL, NULL), 404, "tenant-not-found");
+	server_stop(server);
+}
+
+/* These may be parsed or refused; they must neither be answered twice nor hurt anybody else. */
+ParameterizedTestParameters(framing, oddities)
+{
+	static struct row rows[] = {
+		{"bare LF", "GET /healthz HTTP/1.1\nHost: x\n\n", 0},
+		{"bare LF in part", "GET /healthz HTTP/1.1\r\nHost: x\nAccept: */*\r\n\r\n", 0},
+		{"bare CR", "GET /healthz HTTP/1.1\rHost: x\r\r", 0},
+		{"NUL in the path", "GET /hea\0lthz HTTP/1.1\r\nHost: x\r\n\r\n", 36},
+		{"NUL in the query", "GET /stats?po\0ol=x HTTP/1.1\r\nHost: x\r\n\r\n", 40},
+		{"NUL in a header", "GET /healthz HTTP/1.1\r\nHost: x\0y\r\n\r\n", 36},
+		{"a folded header", "GET /healthz HTTP/1.1\r\nHost: x\r\nX-A: b\r\n c\r\n\r\n", 0},
+		{"a space before the colon", "GET /healthz HTTP/1.1\r\nHost: x\r\nX-A : b\r\n\r\n", 0},
+		{"no version", "GET /healthz\r\n\r\n", 0},
+		{"a version of tomorrow", "GET /healthz HTTP/9.9\r\nHost: x\r\n\r\n", 0},
+		{"TLS", "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n", 15},
+		{"empty lines first", "\r\n\r\nGET /healthz HTTP/1.1\r\nHost: x\r\n\r\n", 0},
+		{"an asterisk", "OPTIONS * HTTP/1.1\r\nHost: x\r\n\r\n", 0},
+		{"an absolute target", "GET http://x/healthz HTTP/1.1\r\nHost: x\r\n\r\n", 0},
+		{"no path", "GET ?x HTTP/1.1\r\nHost: x\r\n\r\n", 0},
+		{"a broken chunk", "POST /leases HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n\r\n", 0},
+	};
+
+	return cr_make_param_array(struct row, rows, sizeof(rows) / sizeof(rows[0]));
+}
+
+static void harmless(const struct row *row, const struct reply *reply)
+{
+	bool fine = !reply || reply->status == 200 || reply->status == 204 || reply->status == 505 ||
+	            (reply->status >= 400 && reply->status < 500);
+
+	cr_assert(fine, "%s: %u %s", row->name, reply ? reply->status : 0, reply ? reply->body : "");
+}
+
+ParameterizedTest(struct row *row, framing, oddities, .fini = harness_fini, .timeout = MORE_TIME)
+{
+	struct server *server = server_start("--request-timeout", "1s", NULL);
+	struct conn *conn = conn_open(server_port(server));
+	struct reply *reply;
+
+	conn_send(conn, row->text, row->size ? row->size : strlen(row->text));
+	reply = conn_maybe_reply(conn);
+	harmless(row, reply);
+	if (reply && conn_try_say(conn, "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n") && (reply = conn_maybe_reply(conn))) {
+		harmless(row, reply);
+		conn_half_close(conn);
+		cr_assert(!conn_maybe_reply(conn), "%s: was answered twice", row->name);
+	}
+	alive(server);
+	cr_assert(stat_of(server, "active_tenants") == 0);
+	server_stop(server);
+}
+
+Test(framing, http_1_0_needs_no_host)
+{
+	struct server *server = server_start(NULL, NULL);
+	struct conn *conn = conn_open(server_port(server));
+
+	conn_say(conn, "GET /healthz HTTP/1.0\r\n\r\n");
+	cr_assert(conn_reply(conn)->status == 200);
+	conn_ends(conn);
+	server_stop(server);
+}
+
+Test(framing, chunked_bodies_and_pipelines_work)
+{
+	struct server *server = server_start(NULL, NULL);
+	struct conn *conn = conn_open(server_port(server));
+
+	conn_say(conn, "POST /leases HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+	               "5\r\n{\"ten\r\n14\r\nant_id\":\"alice\"    }\r\n0\r\n\r\n"
+	               "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\nGET /nope HTTP/1.1\r\nHost: x\r\n\r\n");
+	granted(conn_reply(conn));
+	cr_assert(conn_reply(conn)->status == 200);
+	refused(conn_reply(conn), 404, "not-found");
+	server_stop(server);
+}
+
+Test(framing, headers_of_8_kib_are_accepted_and_of_100_kib_refused)
+{
+	struct server *server = server_start(NULL, NULL);
+	struct conn *conn = conn_open(server_port(server));
+	struct reply *reply;
+
+	conn_say(conn, text_format("GET /healthz HTTP/1.1\r\nHost: x\r\nX-Long: %s\r\n\r\n", text_repeat('a', 8000)));
+	cr_assert(conn_reply(conn)->status == 200);
+	conn_try_say(conn, text_format("GET /healthz HTTP/1.1\r\nHost: x\r\nX-Long: %s\r\n\r\n", text_repeat('a', 102400)));
+	reply = conn_maybe_reply(conn);
+	cr_assert(!reply || (reply->status >= 400 && reply->status < 500), "%u", reply ? reply->status : 0);
+	if (reply)
+		conn_ends(conn);
+	alive(server);
+
+	conn = conn_open(server_port(server));
+	conn_try_say(conn, text_format("GET /%s HTTP/1.1\r\nHost: x\r\n\r\n", text_repeat('a', 102400)));
+	reply = conn_maybe_reply(conn);
+	cr_assert(!reply || (reply->status >= 400 && reply->status < 500), "%u", reply ? reply->status : 0);
+	alive(server);
+	server_stop(server);
+}
+
+Test(framing, headers_of_100_kib_get_their_status)
+{
+	struct server *server = server_start(NULL, NULL);
+	struct conn *conn = conn_open(server_port(server));
+
+	/* Only as much as the server must read to refuse, so that its answer is not lost to a reset. */
+	conn_say(conn, text_format("GET /healthz HTTP/1.1\r\nHost: x\r\nX-Long: %s", text_repeat('a', 33000)));
+	cr_assert(conn_reply(conn)->status == 431);
+	conn_ends(conn);
+	conn = conn_open(server_port(server));
+	conn_say(conn, text_format("GET /%s", text_repeat('a', 33000)));
+	cr_assert(conn_reply(conn)->status == 414);
+	conn_ends(conn);
+	server_stop(server);
+}
+
+/* trickle says one byte each 20 ms until the server has had enough, and returns how long that took. */
+static uint64_t trickle(struct server *server, const char *begin, const char *byte)
+{
+	struct conn *conn = conn_open(server_port(server));
+	uint64_t began = now_ms();
+
+	conn_say(conn, begin);
+	while (!conn_readable(conn, 20)) {
+		cr_assert(now_ms() < began + PATIENCE_MS, "a request that trickles in is never cut");
+		if (!conn_try_say(conn, byte))
+			break;
+	}
+	conn_ends(conn);
+	return now_ms() - began;
+}
+
+Test(framing, requests_that_trickle_in_are_cut)
+{
+	static const char *const begins[] = {
+		"",
+		"GET /heal",
+		"GET /healthz HTTP/1.1\r\nHost: x\r\nX-A: ",
+		"POST /leases HTTP/1.1\r\nHost: x\r\nContent-Length: 60000\r\n\r\n{",
+	};
+	struct server *server = server_start("--request-timeout", "500ms", NULL);
+
+	for (size_t i = 0; i < sizeof(begins) / sizeof(begins[0]); i++) {
+		uint64_t took = trickle(server, begins[i], i == 0 ? "" : "a");
+
+		cr_assert(took >= 400 && took < 10000, "'%s' was cut after %u ms", begins[i], (unsigned)took);
+	}
+	server_stop(server);
+}
+
+Test(framing, a_long_poll_is_not_cut_by_the_request_timeout)
+{
+	struct server *server = server_start("--request-timeout", "300ms", "--max-slots", "1", NULL);
+	const char *held = must_acquire(server, "holder", "", NULL);
+	struct conn *waiter = conn_open(server_port(server));
+
+	conn_acquire(waiter, "alice", "", NULL);
+	cr_assert(!conn_readable(waiter, 1500), "a waiter was cut by the request timeout");
+	must_release(server, held);
+	granted(conn_reply(waiter));
+	server_stop(server);
+}

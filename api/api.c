@@ -14,6 +14,8 @@
 #include "refuse.h"
 #include "text.h"
 
+#define CLOCK_SLACK_MS 10   /* the wall clock is followed when it differs by more */
+
 struct api_config api_config_default(void)
 {
 	return (struct api_config){
@@ -55,6 +57,11 @@ void api_destroy(struct api *api)
 
 void api_clock(struct api *api, uint64_t now, int64_t wall_ms)
 {
+	int64_t expected = api->clock_wall_ms + (int64_t)((now - api->clock_now) / NS_PER_MS);
+
+	/* Moved only when the wall clock was: a time that was told once is told so again. */
+	if (llabs(wall_ms - expected) <= CLOCK_SLACK_MS)
+		return;
 	api->clock_now = now;
 	api->clock_wall_ms = wall_ms;
 }

@@ -45,8 +45,7 @@ void refuse_no_slot(struct api *api, struct api_request *request, const struct f
 		fair_wait_code(place->reason), place->position);
 }
 
-/* What was named in the path: as it was sent where it cannot be a name at all. */
-static const char *named(const struct api_request *request, const char *text, char shown[TEXT_SHOWN])
+const char *refuse_named(const struct api_request *request, const char *text, char shown[TEXT_SHOWN])
 {
 	const char *sent = strrchr(request->path, '/');
 
@@ -58,7 +57,7 @@ void refuse_no_lease(struct api *api, struct api_request *request, const char *t
 	char shown[TEXT_SHOWN];
 
 	problem_send(api, request, FAIR_E_LEASE_NOT_FOUND,
-				 "lease '%s' is not there, or not any more: use the id of the reply", named(request, text, shown));
+				 "lease '%s' is not there, or not any more: use the id of the reply", refuse_named(request, text, shown));
 }
 
 void refuse_no_pool(struct api *api, struct api_request *request, const char *pool)
@@ -66,7 +65,7 @@ void refuse_no_pool(struct api *api, struct api_request *request, const char *po
 	char shown[TEXT_SHOWN];
 
 	problem_send(api, request, FAIR_E_POOL_NOT_FOUND, "pool '%s' is not there: GET /pools lists those that are",
-				 named(request, pool, shown));
+				 refuse_named(request, pool, shown));
 }
 
 void refuse_draining(struct api *api, struct api_request *request)

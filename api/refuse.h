@@ -4,7 +4,10 @@
 #define FAIRSHARED_API_REFUSE_H
 
 #include "internal.h"
+#include "text.h"
 
+/* refuse_named shows what a path names: as it was sent where it cannot be a name at all. */
+const char *refuse_named(const struct api_request *request, const char *text, char shown[TEXT_SHOWN]);
 /* refuse_ended answers 410 with the reason and time of an ended lease. */
 void refuse_ended(struct api *api, struct api_request *request, const struct fair_lease_view *view);
 /* refuse_no_slot answers 429 no-slot; `id` is the place that is kept, or NULL. */

@@ -26,7 +26,7 @@ static void refuse(struct api *api, struct call *call, enum fair_err err, const 
 		break;
 	case FAIR_E_TENANT_NOT_FOUND:
 		problem_send(api, call->request, err, "tenant '%s' is not there in pool '%s': POST /tenants registers it",
-					 text_show(tenant, shown), pool);
+					 refuse_named(call->request, tenant, shown), pool);
 		break;
 	case FAIR_E_TOO_MANY_TENANTS:
 		problem_send(api, call->request, err,

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "value.h"
 
+#include "clock.h"
+
 #include <arpa/inet.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -80,7 +82,11 @@ bool value_duration(const char *text, uint64_t *ret_ns)
 		uint64_t number, part;
 		size_t unit;
 
-		if (!digits(&text, &number) || (unit = unit_at(&text, next)) == UNIT_COUNT ||
+		if (!digits(&text, &number))
+			return false;
+		if (!*text && next == 0)
+			return !__builtin_mul_overflow(number, CLOCK_S, ret_ns);
+		if ((unit = unit_at(&text, next)) == UNIT_COUNT ||
 		    __builtin_mul_overflow(number, units[unit].ns, &part) || __builtin_add_overflow(sum, part, &sum))
 			return false;
 		next = unit + 1;

@@ -8,9 +8,9 @@
 TestSuite(config, .fini = harness_fini, .timeout = MORE_TIME);
 
 struct row {
-	const char *text;        /* of the file */
-	const char *line;        /* ":2:", where it must point */
-	const char *says;        /* what the reason must name */
+	const char *text; /* of the file */
+	const char *line; /* ":2:", where it must point */
+	const char *says; /* what the reason must name */
 };
 
 static void check_file(const char *dir, const struct row *row)
@@ -23,7 +23,7 @@ static void check_file(const char *dir, const struct row *row)
 	cr_assert(run_once(arguments, NULL, &words) == 1, "was taken: %s\n%s", row->text, words);
 	cr_assert(now_ms() - began < 10000, "took its time: %s", row->text);
 	cr_assert(strstr(words, text_format("%s%s", path, row->line)), "%s\nnames no file and line %s: %s", row->text,
-	          row->line, words);
+			  row->line, words);
 	cr_assert(strstr(words, row->says), "%s\ndoes not say '%s': %s", row->text, row->says, words);
 	cr_assert(!strstr(words, "listening"), "%s\nlistened all the same: %s", row->text, words);
 	cr_assert(run_once(checks, NULL, &words) == 1, "--check-config takes: %s", row->text);
@@ -82,10 +82,13 @@ Test(config, share_calculators_that_are_wrong)
 		{"share_calculator = unknown + 1\n", ":1:", "unknown"},
 		{"share_calculator = os.exit(0)\n", ":1:", "os"},
 		{"share_calculator = max_slots // (num_demanding_tenants - 3)\n", ":1:", "3 demanding"},
-		{"share_calculator = (function() local t = {} for i = 1, 9999 do t = {t} end return 1 end)()\n", ":1:", "memory"},
+		{"share_calculator = (function() local t = {} for i = 1, 9999 do t = {t} end return 1 end)()\n",
+		 ":1:", "memory"},
 		{"share_calculator = ('x'):rep(1e9):len()\n", ":1:", "share_calculator"},
-		{"share_calculator = (function() local s = 'x' for i = 1, 40 do s = s .. s end return 1 end)()\n", ":1:", "memory"},
-		{"share_calculator = (function() local function f() return f() + 1 end return f() end)()\n", ":1:", "share_calculator"},
+		{"share_calculator = (function() local s = 'x' for i = 1, 40 do s = s .. s end return 1 end)()\n",
+		 ":1:", "memory"},
+		{"share_calculator = (function() local function f() return f() + 1 end return f() end)()\n",
+		 ":1:", "share_calculator"},
 		{"share_calculator = num_demanding_tenants < 7 and 1 or nil\n", ":1:", "7 demanding"},
 		{"[pool other]\nshare_calculator = nil\n", ":2:", "'other'"},
 	};
@@ -120,18 +123,22 @@ Test(config, flags_and_environment_that_are_wrong)
 	check_words((const char *[]){LISTEN, "--max-slotz", "5", NULL}, NULL, "max-slotz");
 	check_words((const char *[]){LISTEN, "surplus", NULL}, NULL, "surplus");
 	check_words((const char *[]){"--listen", taken, NULL}, NULL, taken);
-	check_words((const char *[]){LISTEN, NULL}, (const char *[]){"FAIRSHARED_MAX_SLOTZ=5", NULL}, "FAIRSHARED_MAX_SLOTZ");
-	check_words((const char *[]){LISTEN, NULL}, (const char *[]){"FAIRSHARED_MAX_SLOTS=ten", NULL}, "FAIRSHARED_MAX_SLOTS");
-	check_words((const char *[]){LISTEN, NULL}, (const char *[]){"FAIRSHARED_SHARE_CALCULATOR=nil", NULL}, "FAIRSHARED_SHARE_CALCULATOR");
+	check_words((const char *[]){LISTEN, NULL}, (const char *[]){"FAIRSHARED_MAX_SLOTZ=5", NULL},
+				"FAIRSHARED_MAX_SLOTZ");
+	check_words((const char *[]){LISTEN, NULL}, (const char *[]){"FAIRSHARED_MAX_SLOTS=ten", NULL},
+				"FAIRSHARED_MAX_SLOTS");
+	check_words((const char *[]){LISTEN, NULL}, (const char *[]){"FAIRSHARED_SHARE_CALCULATOR=nil", NULL},
+				"FAIRSHARED_SHARE_CALCULATOR");
 	server_stop(server);
 }
 
 Test(config, flag_over_environment_over_file)
 {
 	const char *dir = temp_dir(), *words;
-	const char *path = temp_file(dir, "f.conf", "; a comment\nmax_slots = 5\nmin_share = 2\nttl = 1m30s\n"
-	                                            "share_calculator = max_slots // num_demanding_tenants + 2\n"
-	                                            "[pool other]\nmax_slots = 3\n");
+	const char *path = temp_file(dir, "f.conf",
+								 "; a comment\nmax_slots = 5\nmin_share = 2\nttl = 1m30s\n"
+								 "share_calculator = max_slots // num_demanding_tenants + 2\n"
+								 "[pool other]\nmax_slots = 3\n");
 	const char *const environment[] = {"FAIRSHARED_MAX_SLOTS=6", "FAIRSHARED_MIN_SHARE=3", NULL};
 	const char *const arguments[] = {"--print-config", "--config", path, "--max-slots", "7", NULL};
 	const char *const checks[] = {"--check-config", "--config", path, NULL};
@@ -150,9 +157,10 @@ Test(config, flag_over_environment_over_file)
 
 Test(config, a_share_calculator_and_pools_from_a_file_serve)
 {
-	const char *path = temp_file(temp_dir(), "f.conf", "max_slots = 10\n"
-	                                                   "share_calculator = max_slots // num_demanding_tenants + 2\n"
-	                                                   "[pool other]\nmax_slots = 1\n");
+	const char *path = temp_file(temp_dir(), "f.conf",
+								 "max_slots = 10\n"
+								 "share_calculator = max_slots // num_demanding_tenants + 2\n"
+								 "[pool other]\nmax_slots = 1\n");
 	struct server *server = server_start("--config", path, NULL);
 	struct reply *reply;
 

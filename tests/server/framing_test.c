@@ -13,7 +13,7 @@ TestSuite(framing, .fini = harness_fini, .timeout = MORE_TIME);
 struct row {
 	char name[64];
 	char text[TEXT_MAX];
-	size_t size;     /* 0: that of the text */
+	size_t size; /* 0: that of the text */
 };
 
 /* alive asks on a connection of its own. */
@@ -24,24 +24,25 @@ static void alive(struct server *server)
 
 #define SMUGGLED "POST /tenants HTTP/1.1\r\nHost: x\r\nContent-Length: 25\r\n\r\n{\"tenant_id\":\"smuggled\"} "
 
+#define POST "POST /leases HTTP/1.1\r\nHost: x\r\n"
+#define CHUNKED "Transfer-Encoding: chunked\r\n"
+#define CHUNKS "\r\n0\r\n\r\n" SMUGGLED
+
 ParameterizedTestParameters(framing, errors)
 {
 	static struct row rows[] = {
-		{"two lengths", "POST /leases HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\nContent-Length: 80\r\n\r\n" SMUGGLED, 0},
-		{"two lengths, turned", "POST /leases HTTP/1.1\r\nHost: x\r\nContent-Length: 80\r\nContent-Length: 0\r\n\r\n" SMUGGLED, 0},
-		{"lengths in a list", "POST /leases HTTP/1.1\r\nHost: x\r\nContent-Length: 0, 80\r\n\r\n" SMUGGLED, 0},
-		{"chunked with a length",
-		 "POST /leases HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n" SMUGGLED, 0},
-		{"a length with chunked",
-		 "POST /leases HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nContent-Length: 4\r\n\r\n0\r\n\r\n" SMUGGLED, 0},
-		{"chunked twice",
-		 "POST /leases HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n" SMUGGLED, 0},
-		{"another coding", "POST /leases HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n" SMUGGLED, 0},
+		{"two lengths", POST "Content-Length: 0\r\nContent-Length: 80\r\n\r\n" SMUGGLED, 0},
+		{"two lengths, turned", POST "Content-Length: 80\r\nContent-Length: 0\r\n\r\n" SMUGGLED, 0},
+		{"lengths in a list", POST "Content-Length: 0, 80\r\n\r\n" SMUGGLED, 0},
+		{"chunked with a length", POST "Content-Length: 4\r\n" CHUNKED CHUNKS, 0},
+		{"a length with chunked", POST CHUNKED "Content-Length: 4\r\n" CHUNKS, 0},
+		{"chunked twice", POST CHUNKED CHUNKED CHUNKS, 0},
+		{"another coding", POST "Transfer-Encoding: gzip, chunked\r\n" CHUNKS, 0},
 		{"no Host", "GET /healthz HTTP/1.1\r\n\r\n" SMUGGLED, 0},
 		{"two Hosts", "GET /healthz HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n" SMUGGLED, 0},
-		{"a negative length", "POST /leases HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n" SMUGGLED, 0},
-		{"a length of words", "POST /leases HTTP/1.1\r\nHost: x\r\nContent-Length: many\r\n\r\n" SMUGGLED, 0},
-		{"a huge length", "POST /leases HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999999999999999\r\n\r\n" SMUGGLED, 0},
+		{"a negative length", POST "Content-Length: -1\r\n\r\n" SMUGGLED, 0},
+		{"a length of words", POST "Content-Length: many\r\n\r\n" SMUGGLED, 0},
+		{"a huge length", POST "Content-Length: 99999999999999999999\r\n\r\n" SMUGGLED, 0},
 		{"a space in the target", "GET /healthz x HTTP/1.1\r\nHost: x\r\n\r\n" SMUGGLED, 0},
 	};
 
@@ -58,7 +59,7 @@ ParameterizedTest(struct row *row, framing, errors, .fini = harness_fini, .timeo
 	conn_say(conn, row->text);
 	reply = conn_reply(conn);
 	cr_assert(reply->status == 400 || (strstr(row->name, "huge") && reply->status == 413), "%s: %u %s", row->name,
-	          reply->status, reply->body);
+			  reply->status, reply->body);
 	conn_ends(conn);
 	refused(call(server, "GET", "/tenants/smuggled", NULL, NULL), 404, "tenant-not-found");
 	server_stop(server);
@@ -71,7 +72,7 @@ ParameterizedTestParameters(framing, oddities)
 		{"bare LF", "GET /healthz HTTP/1.1\nHost: x\n\n", 0},
 		{"bare LF in part", "GET /healthz HTTP/1.1\r\nHost: x\nAccept: */*\r\n\r\n", 0},
 		{"bare CR", "GET /healthz HTTP/1.1\rHost: x\r\r", 0},
-		{"NUL in the path", "GET /hea\0lthz HTTP/1.1\r\nHost: x\r\n\r\n", 36},
+		{"NUL in the path", "GET /hea\0lthz HTTP/1.1\r\nHost: x\r\n\r\n", 35},
 		{"NUL in the query", "GET /stats?po\0ol=x HTTP/1.1\r\nHost: x\r\n\r\n", 40},
 		{"NUL in a header", "GET /healthz HTTP/1.1\r\nHost: x\0y\r\n\r\n", 36},
 		{"a folded header", "GET /healthz HTTP/1.1\r\nHost: x\r\nX-A: b\r\n c\r\n\r\n", 0},
@@ -92,7 +93,7 @@ ParameterizedTestParameters(framing, oddities)
 static void harmless(const struct row *row, const struct reply *reply)
 {
 	bool fine = !reply || reply->status == 200 || reply->status == 204 || reply->status == 505 ||
-	            (reply->status >= 400 && reply->status < 500);
+				(reply->status >= 400 && reply->status < 500);
 
 	cr_assert(fine, "%s: %u %s", row->name, reply ? reply->status : 0, reply ? reply->body : "");
 }
@@ -133,8 +134,8 @@ Test(framing, chunked_bodies_and_pipelines_work)
 	struct conn *conn = conn_open(server_port(server));
 
 	conn_say(conn, "POST /leases HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
-	               "5\r\n{\"ten\r\n14\r\nant_id\":\"alice\"    }\r\n0\r\n\r\n"
-	               "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\nGET /nope HTTP/1.1\r\nHost: x\r\n\r\n");
+				   "5\r\n{\"ten\r\n14\r\nant_id\":\"alice\"    }\r\n0\r\n\r\n"
+				   "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\nGET /nope HTTP/1.1\r\nHost: x\r\n\r\n");
 	granted(conn_reply(conn));
 	cr_assert(conn_reply(conn)->status == 200);
 	refused(conn_reply(conn), 404, "not-found");

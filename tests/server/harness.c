@@ -24,7 +24,7 @@
 #include <unistd.h>
 
 #define ARGUMENTS_MAX 32
-#define POLL_MS 2     /* between two looks at a condition that cannot wake us */
+#define POLL_MS 2 /* between two looks at a condition that cannot wake us */
 
 /* ---- what the harness owns ---- */
 
@@ -145,12 +145,12 @@ const char *temp_file(const char *dir, const char *name, const char *text)
 /* ---- processes ---- */
 
 struct server {
-	pid_t pid;                /* 0 once it has been waited for */
+	pid_t pid; /* 0 once it has been waited for */
 	int pidfd;
 	unsigned port;
 	const char *dir;
 	CURL *curl;
-	int words_fd;             /* its standard error, and what came from there: */
+	int words_fd; /* its standard error, and what came from there: */
 	pthread_t reader;
 	bool reading;
 	pthread_mutex_t lock;
@@ -383,8 +383,8 @@ pid_t spawn(const char *const *arguments)
 
 struct conn {
 	int fd;
-	bool head;                /* the reply to come has no body */
-	char *bytes;              /* received, and in no reply yet */
+	bool head;	 /* the reply to come has no body */
+	char *bytes; /* received, and in no reply yet */
 	size_t len, room;
 };
 
@@ -406,7 +406,7 @@ static struct sockaddr_in loopback(unsigned port)
 	return address;
 }
 
-struct conn *conn_open(unsigned port)
+static struct conn *open_with(unsigned port, int window)
 {
 	struct conn *conn = make(sizeof(*conn), conn_end);
 	struct sockaddr_in address = loopback(port);
@@ -414,10 +414,22 @@ struct conn *conn_open(unsigned port)
 
 	conn->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	cr_assert(conn->fd >= 0, "socket: %s", strerror(errno));
+	if (window > 0)
+		setsockopt(conn->fd, SOL_SOCKET, SO_RCVBUF, &window, sizeof(window));
 	cr_assert(connect(conn->fd, (struct sockaddr *)&address, sizeof(address)) == 0, "connect: %s", strerror(errno));
 	setsockopt(conn->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 	cr_assert(fcntl(conn->fd, F_SETFL, O_NONBLOCK) == 0, "fcntl: %s", strerror(errno));
 	return conn;
+}
+
+struct conn *conn_open(unsigned port)
+{
+	return open_with(port, 0);
+}
+
+struct conn *conn_open_small(unsigned port)
+{
+	return open_with(port, 2048);
 }
 
 unsigned free_port(void)
@@ -427,7 +439,8 @@ unsigned free_port(void)
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
 	cr_assert(fd >= 0 && bind(fd, (struct sockaddr *)&address, size) == 0 &&
-	          getsockname(fd, (struct sockaddr *)&address, &size) == 0, "no free port: %s", strerror(errno));
+				  getsockname(fd, (struct sockaddr *)&address, &size) == 0,
+			  "no free port: %s", strerror(errno));
 	close(fd);
 	return ntohs(address.sin_port);
 }
@@ -474,7 +487,7 @@ void conn_ask(struct conn *conn, const char *method, const char *target, const c
 
 	conn->head = !strcmp(method, "HEAD");
 	conn_say(conn, text_format("%s %s HTTP/1.1\r\nHost: localhost\r\n%s%s\r\n%s", method, target, key_line, length,
-	                           body ? body : ""));
+							   body ? body : ""));
 }
 
 static const char *acquire_body(const char *tenant, const char *more)
@@ -514,7 +527,7 @@ static size_t receive(struct conn *conn, uint64_t end)
 		int ready = poll(&poll_fd, 1, left_until(end));
 
 		cr_assert(ready == 1 || (ready < 0 && errno == EINTR), "no reply from the server in time; so far: '%.*s'",
-		          (int)conn->len, conn->bytes);
+				  (int)conn->len, conn->bytes);
 		size = recv(conn->fd, conn->bytes + conn->len, conn->room - conn->len - 1, 0);
 	} while (size < 0 && (errno == EAGAIN || errno == EINTR));
 	if (size <= 0)
@@ -684,7 +697,7 @@ static size_t take_head(char *bytes, size_t size, size_t count, void *context)
 }
 
 static void curl_prepare(struct server *server, const char *method, const char *target, const char *body,
-                         struct sink *sink)
+						 struct sink *sink)
 {
 	CURL *curl = server->curl;
 
@@ -721,7 +734,8 @@ struct reply *call(struct server *server, const char *method, const char *target
 	curl_easy_setopt(server->curl, CURLOPT_HTTPHEADER, headers);
 	code = curl_easy_perform(server->curl);
 	curl_slist_free_all(headers);
-	cr_assert(code == CURLE_OK, "%s %s: %s; the server said: %s", method, target, curl_easy_strerror(code), say(server));
+	cr_assert(code == CURLE_OK, "%s %s: %s; the server said: %s", method, target, curl_easy_strerror(code),
+			  say(server));
 	reply = reply_cut(sink.bytes, sink.head, sink.len - sink.head);
 	free(sink.bytes);
 	return reply;

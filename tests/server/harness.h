@@ -14,18 +14,18 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#define PATIENCE_MS 20000     /* how long anything that must happen may take */
-#define MORE_TIME 120         /* seconds, for Criterion's own timeout of a test */
+#define PATIENCE_MS 20000 /* how long anything that must happen may take */
+#define MORE_TIME 120	  /* seconds, for Criterion's own timeout of a test */
 
 struct server;
 struct conn;
 
 struct reply {
 	unsigned status;
-	char *head;               /* status line and headers */
-	char *body;               /* followed by a NUL */
+	char *head; /* status line and headers */
+	char *body; /* followed by a NUL */
 	size_t body_len;
-	json_t *json;             /* of the body, or NULL */
+	json_t *json; /* of the body, or NULL */
 };
 
 /* harness_fini ends servers, connections and memory: the .fini of every suite. */
@@ -58,6 +58,8 @@ unsigned free_port(void);
 /* ---- raw sockets ---- */
 
 struct conn *conn_open(unsigned port);
+/* conn_open_small has little room to receive, so that a long reply stays with the server until it is read. */
+struct conn *conn_open_small(unsigned port);
 void conn_send(struct conn *conn, const void *bytes, size_t size);
 void conn_say(struct conn *conn, const char *text);
 /* conn_try_say is for a peer that may have left: false when it has. */
@@ -95,9 +97,9 @@ void wait_stat(struct server *server, const char *name, double value);
 
 /* ---- replies ---- */
 
-const char *reply_header(const struct reply *reply, const char *name);     /* NULL when it is not there */
-const char *text_of(const struct reply *reply, const char *name);          /* "" when it is not there */
-double number_of(const struct reply *reply, const char *name);             /* -1 when it is not there */
+const char *reply_header(const struct reply *reply, const char *name); /* NULL when it is not there */
+const char *text_of(const struct reply *reply, const char *name);	   /* "" when it is not there */
+double number_of(const struct reply *reply, const char *name);		   /* -1 when it is not there */
 const char *lease_path(const char *id, const char *query);
 /* granted fails the test unless the reply is a lease, and returns its id. */
 const char *granted(const struct reply *reply);

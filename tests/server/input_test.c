@@ -12,10 +12,10 @@ struct row {
 	const char *method, *target, *body;
 	unsigned status;
 	const char *code;
-	const char *names;       /* what the detail must say */
-	const char *fault;       /* the first pointer or parameter of "errors", or NULL */
-	const char *header;      /* another line of the head, or NULL */
-	size_t size;             /* of the body; 0: it ends at its NUL */
+	const char *names;	/* what the detail must say */
+	const char *fault;	/* the first pointer or parameter of "errors", or NULL */
+	const char *header; /* another line of the head, or NULL */
+	size_t size;		/* of the body; 0: it ends at its NUL */
 };
 
 static void check_fault(const struct row *row, const struct reply *reply)
@@ -24,7 +24,7 @@ static void check_fault(const struct row *row, const struct reply *reply)
 	const char *name = json_string_value(json_object_get(first, *row->fault == '/' ? "pointer" : "parameter"));
 
 	cr_assert(name && !strcmp(name, row->fault), "%s %s: 'errors' does not name %s: %s", row->method, row->target,
-	          row->fault, reply->body);
+			  row->fault, reply->body);
 	cr_assert(json_string_length(json_object_get(first, "detail")) > 0, "%s", reply->body);
 }
 
@@ -34,16 +34,16 @@ static void check_row(struct conn *conn, const struct row *row)
 	struct reply *reply;
 
 	conn_say(conn, text_format("%s %s HTTP/1.1\r\nHost: localhost\r\n%s%sContent-Length: %zu\r\n\r\n", row->method,
-	                           row->target, row->header ? row->header : "", row->header ? "\r\n" : "", size));
+							   row->target, row->header ? row->header : "", row->header ? "\r\n" : "", size));
 	if (size > 0)
 		conn_send(conn, row->body, size);
 	reply = conn_maybe_reply(conn);
 	cr_assert(reply, "%s %.60s '%.60s': closed without a reply", row->method, row->target, row->body ? row->body : "");
 	cr_assert(reply->status == row->status, "%s %.60s '%.60s': %u instead of %u: %s", row->method, row->target,
-	          row->body ? row->body : "", reply->status, row->status, reply->body);
+			  row->body ? row->body : "", reply->status, row->status, reply->body);
 	refused(reply, row->status, row->code);
 	cr_assert(strstr(text_of(reply, "detail"), row->names), "%s %.60s '%.60s': the detail does not say '%s': %s",
-	          row->method, row->target, row->body ? row->body : "", row->names, text_of(reply, "detail"));
+			  row->method, row->target, row->body ? row->body : "", row->names, text_of(reply, "detail"));
 	if (row->fault)
 		check_fault(row, reply);
 	if (row->status == 405)
@@ -60,7 +60,7 @@ static void check(const struct row *rows, size_t count)
 	for (size_t i = 0; i < count; i++)
 		check_row(conn, &rows[i]);
 	cr_assert(stat_of(server, "granted_total") == 0 && stat_of(server, "active_tenants") == 0,
-	          "something refused has left a trace");
+			  "something refused has left a trace");
 	granted(acquire(server, "alice", "", NULL));
 	server_stop(server);
 }
@@ -167,12 +167,14 @@ Test(input, members_that_cannot_be)
 		{"POST", "/tenants", "{\"tenant_id\":\"a\",\"pool\":\"nope\"}", 409, "pool-not-found", "'nope'", NULL, NULL, 0},
 		{"POST", "/tenants", "{\"tenant_id\":\"a\",\"instance\":17}", INVALID, "string", "/instance", NULL, 0},
 		{"POST", "/tenants", long_instance, INVALID, "128", "/instance", NULL, 0},
-		{"POST", "/tenants", "{\"tenant_id\":\"a\",\"ttl_seconds\":30}", INVALID, "ttl_seconds", "/ttl_seconds", NULL, 0},
+		{"POST", "/tenants", "{\"tenant_id\":\"a\",\"ttl_seconds\":30}", INVALID, "ttl_seconds", "/ttl_seconds", NULL,
+		 0},
 		{"POST", "/heartbeats", "{}", INVALID, "lease_ids", "/lease_ids", NULL, 0},
 		{"POST", "/heartbeats", "{\"lease_ids\":[]}", INVALID, "1000", "/lease_ids", NULL, 0},
 		{"POST", "/heartbeats", "{\"lease_ids\":\"ls_x\"}", INVALID, "lease_ids", "/lease_ids", NULL, 0},
 		{"POST", "/heartbeats", "{\"lease_ids\":[17]}", INVALID, "string", "/lease_ids/0", NULL, 0},
-		{"POST", "/heartbeats", "{\"lease_ids\":[\"ls_x\"],\"ttl_seconds\":0}", INVALID, "range", "/ttl_seconds", NULL, 0},
+		{"POST", "/heartbeats", "{\"lease_ids\":[\"ls_x\"],\"ttl_seconds\":0}", INVALID, "range", "/ttl_seconds", NULL,
+		 0},
 	};
 
 	CHECK(rows);
@@ -292,7 +294,8 @@ Test(input, an_unknown_tenant_without_auto_register)
 {
 	struct server *server = server_start("--auto-register=false", NULL);
 	struct conn *conn = conn_open(server_port(server));
-	const struct row row = {LEASE, "{\"tenant_id\":\"alice\"}", 409, "tenant-not-registered", "POST /tenants", NULL, NULL, 0};
+	const struct row row = {
+		LEASE, "{\"tenant_id\":\"alice\"}", 409, "tenant-not-registered", "POST /tenants", NULL, NULL, 0};
 	struct reply *reply;
 
 	check_row(conn, &row);
@@ -320,7 +323,7 @@ Test(input, the_manners_of_every_reply)
 	conn_say(conn, text_format("GET /nope HTTP/1.1\r\nHost: x\r\nX-Request-Id: %s\r\n\r\n", text_repeat('a', 129)));
 	cr_assert(strlen(reply_header(conn_reply(conn), "X-Request-Id")) < 129);
 	conn_say(conn, "POST /leases HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-www-form-urlencoded\r\n"
-	               "Content-Length: 21\r\nExpect: 100-continue\r\n\r\n");
+				   "Content-Length: 21\r\nExpect: 100-continue\r\n\r\n");
 	reply = conn_reply(conn);
 	cr_assert(reply->status == 100, "%u %s", reply->status, reply->body);
 	conn_say(conn, "{\"tenant_id\":\"alice\"}");

@@ -34,17 +34,21 @@ static unsigned start_nginx(const struct server *server)
 {
 	const char *dir = temp_dir();
 	unsigned port = free_port();
-	const char *conf = temp_file(dir, "nginx.conf", text_format(
-		"daemon off; master_process off; worker_processes 1; pid %s/pid; error_log %s/error.log;\n"
-		"events { worker_connections 256; }\n"
-		"http {\n"
-		"	access_log off; client_body_temp_path %s/body; proxy_temp_path %s/proxy; fastcgi_temp_path %s/fastcgi;\n"
-		"	uwsgi_temp_path %s/uwsgi; scgi_temp_path %s/scgi;\n"
-		"	server {\n"
-		"		listen 127.0.0.1:%u;\n"
-		"		location / { proxy_pass http://127.0.0.1:%u; proxy_http_version 1.1; proxy_read_timeout 3s; }\n"
-		"	}\n"
-		"}\n", dir, dir, dir, dir, dir, dir, dir, port, server_port(server)));
+	const char *conf = temp_file(
+		dir, "nginx.conf",
+		text_format(
+			"daemon off; master_process off; worker_processes 1; pid %s/pid; error_log %s/error.log;\n"
+			"events { worker_connections 256; }\n"
+			"http {\n"
+			"	access_log off; client_body_temp_path %s/body; proxy_temp_path %s/proxy; fastcgi_temp_path "
+			"%s/fastcgi;\n"
+			"	uwsgi_temp_path %s/uwsgi; scgi_temp_path %s/scgi;\n"
+			"	server {\n"
+			"		listen 127.0.0.1:%u;\n"
+			"		location / { proxy_pass http://127.0.0.1:%u; proxy_http_version 1.1; proxy_read_timeout 3s; }\n"
+			"	}\n"
+			"}\n",
+			dir, dir, dir, dir, dir, dir, dir, port, server_port(server)));
 	uint64_t end = now_ms() + PATIENCE_MS;
 
 	cr_assert(access(NGINX, X_OK) == 0, NGINX " is not there: apt-get install nginx-light");
@@ -58,7 +62,7 @@ static unsigned start_nginx(const struct server *server)
 
 struct line {
 	struct server *server;
-	unsigned port;           /* of nginx */
+	unsigned port; /* of nginx */
 	bool keyed;
 	struct conn *waiters[WAITERS];
 };
@@ -68,7 +72,7 @@ static void join(struct line *line, int i, double waiting)
 {
 	line->waiters[i] = conn_open(line->port);
 	conn_acquire(line->waiters[i], text_format("t%d", i), ",\"wait_seconds\":300",
-	             line->keyed ? text_format("job-%d", i) : NULL);
+				 line->keyed ? text_format("job-%d", i) : NULL);
 	wait_stat(line->server, "waiting", waiting);
 }
 

@@ -158,6 +158,7 @@ Test(waiting, a_stalled_server_reads_the_heartbeats_before_anything_expires)
 	cr_assert(reply->status == 200, "beat on a known connection: %u %s", reply->status, reply->body);
 	reply = conn_reply(fresh);
 	cr_assert(reply->status == 200, "beat on a fresh connection: %u %s", reply->status, reply->body);
+	wait_stat(server, "expired_total", 1);
 	reply = heartbeat(server, ids[2]);
 	refused(reply, 410, "lease-ended");
 	cr_assert_str_eq(text_of(reply, "reason"), "expired");
@@ -237,7 +238,7 @@ static int serve_ready(struct server *server, struct conn **waiters, bool *done,
 	int count = 0;
 
 	cr_assert(poll(polls, MANY, PATIENCE_MS) > 0, "nobody is granted a slot though %g are free",
-	          stat_of(server, "available_slots"));
+			  stat_of(server, "available_slots"));
 	for (int i = 0; i < MANY; i++)
 		if (polls[i].revents) {
 			struct reply *reply = conn_reply(waiters[i]);
@@ -304,6 +305,8 @@ Test(waiting, waiters_leave_connections_for_the_holders)
 	for (int i = 0; i < 36; i++) {
 		waiters[i] = conn_open(server_port(server));
 		conn_acquire(waiters[i], "bob", ",\"wait_seconds\":300", NULL);
+		if (i == 0)
+			wait_stat(server, "waiting", 1);   /* the first in line, whatever order the others are read in */
 	}
 	wait_stat(server, "waiting", 36);
 	for (int i = 0; i < 36; i++)

@@ -244,7 +244,7 @@ static bool begin(struct request *request, const char *method, const char *versi
 static bool take_body(struct request *request, const char *piece, size_t size)
 {
 	struct api_request *api = &request->api;
-	size_t wanted = request->body_room ? request->body_room : 1024;
+	size_t wanted = request->body_room ? request->body_room : 256;
 
 	if (api->body_too_large || size > API_BODY_MAX - api->body_len) {
 		api->body_too_large = true;
@@ -268,6 +268,19 @@ static bool take_body(struct request *request, const char *piece, size_t size)
 
 /* ---- parking ---- */
 
+/* A parked request may wait for minutes, ten thousand of them: it keeps no more than it needs. */
+static void trim_body(struct request *request)
+{
+	struct api_request *api = &request->api;
+	char *body = api->body_len > 0 ? realloc(request->body, api->body_len) : NULL;
+
+	if (!body)
+		return;
+	request->body = body;
+	request->body_room = api->body_len;
+	api->body = body;
+}
+
 static void suspend(struct http *http, struct request *request)
 {
 	struct connection *c = request->connection;
@@ -277,6 +290,7 @@ static void suspend(struct http *http, struct request *request)
 		socket_guard(c->fd);
 	c->guarded = true;
 	request->suspended = true;
+	trim_body(request);
 	phase_enter(http, c, PARKED);
 	MHD_suspend_connection(request->mhd);
 	if (epoll_ctl(http->config.epoll, EPOLL_CTL_ADD, c->fd, &event) != 0)

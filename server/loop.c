@@ -17,7 +17,7 @@
 #define LATE_ROUNDS 64               /* then sockets are served so often before anything expires: 256 new ones a round */
 #define ADVANCE_BUDGET 256           /* about a millisecond of work */
 #define LOOK_EVERY 8                 /* turns without a look at the other descriptors while there is work */
-#define LEAVE_TIMEOUT CLOCK_S        /* for the answers that are on their way */
+#define LEAVE_TIMEOUT (5 * CLOCK_S)   /* for the answers that are on their way to slow readers */
 
 enum stage { RUNNING, DRAINING, LEAVING, LEFT };
 

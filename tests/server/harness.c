@@ -625,6 +625,14 @@ struct reply *conn_maybe_reply(struct conn *conn)
 	return reply;
 }
 
+void conn_read_all(struct conn *conn)
+{
+	uint64_t end = now_ms() + PATIENCE_MS;
+
+	while (receive(conn, end) > 0)
+		;
+}
+
 struct reply *conn_reply(struct conn *conn)
 {
 	struct reply *reply = conn_maybe_reply(conn);

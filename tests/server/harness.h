@@ -71,6 +71,8 @@ void conn_acquire(struct conn *conn, const char *tenant, const char *more, const
 struct reply *conn_reply(struct conn *conn);
 /* conn_maybe_reply is NULL when the peer closed instead. */
 struct reply *conn_maybe_reply(struct conn *conn);
+/* conn_read_all reads until the peer closes; conn_maybe_reply then gives out what came. */
+void conn_read_all(struct conn *conn);
 /* conn_readable tells whether something (an end, too) is there within the time. */
 bool conn_readable(struct conn *conn, int timeout_ms);
 int conn_fd(const struct conn *conn);

@@ -206,11 +206,6 @@ struct lease *tenant_lease_after(const struct tenant *t, uint64_t number, enum f
 	return tenant_leases_after(&t->leases, number, state);
 }
 
-struct lease *tenant_first_lease(const struct tenant *t)
-{
-	return tenant_leases_RB_MINMAX((struct tenant_leases *)&t->leases, RB_NEGINF);
-}
-
 /* ---- timers ---- */
 
 static int by_timer(const struct lease *a, const struct lease *b)

@@ -207,7 +207,6 @@ uint32_t tenant_present_before(const struct tenant *t, uint64_t number);
 struct lease *tenant_first_present(const struct tenant *t);
 struct lease *pool_lease_after(const struct pool *p, uint64_t number, enum fair_state state);
 struct lease *tenant_lease_after(const struct tenant *t, uint64_t number, enum fair_state state);
-struct lease *tenant_first_lease(const struct tenant *t);
 
 void timer_set(struct fair *f, struct lease *l, uint64_t at);
 struct lease *timer_first(const struct fair *f);

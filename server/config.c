@@ -90,10 +90,7 @@ _Static_assert(OPTION_COUNT <= CONFIG_OPTIONS_MAX, "a pool remembers where each 
 
 /* ---- one value ---- */
 
-static bool fail(char *error, const char *format, ...) __attribute__((format(printf, 2, 3)));
-
-/* fail writes the reason and returns false, for the caller to return. */
-static bool fail(char *error, const char *format, ...)
+bool config_fail(char error[CONFIG_ERROR_MAX], const char *format, ...)
 {
 	va_list arguments;
 
@@ -216,10 +213,10 @@ static bool set(struct config *config, struct config_pool *pool, const struct se
 
 	if (!store_value(config, pool, option, text)) {
 		expected(option, wanted, sizeof(wanted));
-		return fail(error, "%s: %s is '%s', but must be %s", origin, option->name, text, wanted);
+		return config_fail(error, "%s: %s is '%s', but must be %s", origin, option->name, text, wanted);
 	}
 	if (!replace(&pool->origins[option - options], origin))
-		return fail(error, "out of memory");
+		return config_fail(error, "out of memory");
 	return true;
 }
 
@@ -288,14 +285,14 @@ static void section_begin(struct file_reader *reader, const char *line)
 	name += strspn(name, " \t");
 	end = strchr(name, ']');
 	if (!end || strncmp(name, "pool", 4) != 0 || !strchr(" \t", name[4])) {
-		reader->failed = !fail(reader->error, "%s:%u: a section is written [pool NAME]", reader->path, reader->line);
+		reader->failed = !config_fail(reader->error, "%s:%u: a section is written [pool NAME]", reader->path, reader->line);
 		return;
 	}
 	name += 4 + strspn(name + 4, " \t");
 	for (size = end > name ? (size_t)(end - name) : 0; size > 0 && strchr(" \t", name[size - 1]); size--)
 		;
 	if (!name_is_valid(name, size)) {
-		reader->failed = !fail(reader->error, "%s:%u: the name of a pool is 1 to %d characters of A-Z a-z 0-9 . _ : @ -",
+		reader->failed = !config_fail(reader->error, "%s:%u: the name of a pool is 1 to %d characters of A-Z a-z 0-9 . _ : @ -",
 		                       reader->path, reader->line, FAIR_NAME_MAX);
 		return;
 	}
@@ -318,7 +315,7 @@ static char *read_line(char *line, int size, void *context)
 		return NULL;
 	reader->line++;
 	if (!strchr(line, '\n') && !feof(reader->file)) {
-		reader->failed = !fail(reader->error, "%s:%u: the line is longer than %d bytes", reader->path, reader->line,
+		reader->failed = !config_fail(reader->error, "%s:%u: the line is longer than %d bytes", reader->path, reader->line,
 		                       FILE_LINE_MAX - 3);
 		return NULL;
 	}
@@ -337,11 +334,11 @@ static int read_key(void *context, const char *section, const char *name, const 
 	(void)section;
 	snprintf(origin, sizeof(origin), "%s:%u", reader->path, reader->line);
 	if (!option || option->scope == NOT_IN_FILE)
-		reader->failed = !fail(reader->error, "%s: unknown key '%s'", origin, name);
+		reader->failed = !config_fail(reader->error, "%s: unknown key '%s'", origin, name);
 	else if (reader->in_section && option->scope != POOL)
-		reader->failed = !fail(reader->error, "%s: '%s' is not a key of a pool; write it above all sections", origin, name);
+		reader->failed = !config_fail(reader->error, "%s: '%s' is not a key of a pool; write it above all sections", origin, name);
 	else if (strcmp(pool->origins[option - options], "default") != 0)
-		reader->failed = !fail(reader->error, "%s: '%s' was set before at %s", origin, name, pool->origins[option - options]);
+		reader->failed = !config_fail(reader->error, "%s: '%s' was set before at %s", origin, name, pool->origins[option - options]);
 	else
 		reader->failed = !set(reader->config, pool, option, text, origin, reader->error);
 	return !reader->failed;
@@ -354,7 +351,7 @@ static bool read_file(struct config *config, char *error)
 
 	reader.file = fopen(config->file, "re");
 	if (!reader.file)
-		return fail(error, "%s: %s", config->file, strerror(errno));
+		return config_fail(error, "%s: %s", config->file, strerror(errno));
 	ini_use_stack = false;
 	ini_max_line = FILE_LINE_MAX;
 	ini_initial_alloc = FILE_LINE_MAX;
@@ -362,12 +359,12 @@ static bool read_file(struct config *config, char *error)
 	ini_stop_on_first_error = true;
 	line = ini_parse_stream(read_line, &reader, read_key, &reader);
 	if (!reader.failed && ferror(reader.file))
-		reader.failed = !fail(error, "%s: cannot be read", config->file);
+		reader.failed = !config_fail(error, "%s: cannot be read", config->file);
 	fclose(reader.file);
 	if (reader.failed)
 		return false;
 	if (line != 0)
-		return fail(error, "%s:%d: this is neither 'key = value' nor '[pool NAME]' nor a comment", config->file, line);
+		return config_fail(error, "%s:%d: this is neither 'key = value' nor '[pool NAME]' nor a comment", config->file, line);
 	return true;
 }
 
@@ -401,7 +398,7 @@ static bool read_environment(struct config *config, bool before_file, char *erro
 			continue;
 		option = variable_option(name);
 		if (!option)
-			return fail(error, "unknown environment variable %.*s", (int)strcspn(*at, "="), *at);
+			return config_fail(error, "unknown environment variable %.*s", (int)strcspn(*at, "="), *at);
 		snprintf(origin, sizeof(origin), "%.*s", (int)strcspn(*at, "="), *at);
 		if ((option->scope == NOT_IN_FILE) == before_file &&
 		    !set(config, &config->pools[0], option, strchr(name, '=') + 1, origin, error))
@@ -513,9 +510,9 @@ static bool set_flags(struct config *config, const struct flags *flags, const st
 static bool check_pool(const struct config_pool *pool, char *error)
 {
 	if (strcmp(pool->policy, "equal") != 0)
-		return fail(error, "%s: policy is '%s', but only 'equal' is known", config_origin(pool, "policy"), pool->policy);
+		return config_fail(error, "%s: policy is '%s', but only 'equal' is known", config_origin(pool, "policy"), pool->policy);
 	if (pool->min_share > pool->max_slots)
-		return fail(error, "%s: min_share %llu of pool '%s' is more than its max_slots %llu (%s)",
+		return config_fail(error, "%s: min_share %llu of pool '%s' is more than its max_slots %llu (%s)",
 		            config_origin(pool, "min_share"), (unsigned long long)pool->min_share, pool->name,
 		            (unsigned long long)pool->max_slots, config_origin(pool, "max_slots"));
 	return true;
@@ -530,10 +527,10 @@ static bool check_together(const struct config *config, char *error)
 		if (!check_pool(&config->pools[i], error))
 			return false;
 	if (config->min_ttl_ns > config->max_ttl_ns)
-		return fail(error, "%s: min_ttl is longer than max_ttl (%s)", config_origin(top, "min_ttl"),
+		return config_fail(error, "%s: min_ttl is longer than max_ttl (%s)", config_origin(top, "min_ttl"),
 		            config_origin(top, "max_ttl"));
 	if (config->ttl_ns < config->min_ttl_ns || config->ttl_ns > config->max_ttl_ns)
-		return fail(error, "%s: ttl must lie between min_ttl (%s) and max_ttl (%s)", config_origin(top, "ttl"),
+		return config_fail(error, "%s: ttl must lie between min_ttl (%s) and max_ttl (%s)", config_origin(top, "ttl"),
 		            config_origin(top, "min_ttl"), config_origin(top, "max_ttl"));
 	return true;
 }
@@ -546,7 +543,7 @@ bool config_load(struct config *config, int argc, char **argv, char error[CONFIG
 	memset(config, 0, sizeof(*config));
 	snprintf(error, CONFIG_ERROR_MAX, "out of memory");
 	if (!read_flags(&flags, &texts, argc, argv))
-		return fail(error, "the command line cannot be read");
+		return config_fail(error, "the command line cannot be read");
 	config->action = flags.action;
 	if (!pool_add(config, "default", strlen("default"), error) || !read_environment(config, true, error) ||
 	    !set_flags(config, &flags, &texts, true, error))

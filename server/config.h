@@ -45,6 +45,9 @@ struct config {
 	size_t pool_count;
 };
 
+/* config_fail writes the reason of a refusal to start, and returns false for the caller to return. */
+bool config_fail(char error[CONFIG_ERROR_MAX], const char *format, ...) __attribute__((format(printf, 2, 3)));
+
 /*
  * config_load reads flags, environment and file; on false the reason is in error, with file and line where it has
  * them. `--help` and `--version` end the process. Call config_free in either case.

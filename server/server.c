@@ -8,7 +8,6 @@
 
 #include <errno.h>
 #include <sodium.h>
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -20,18 +19,6 @@
 #define WAIT_STANDARD (30 * CLOCK_S)
 #define CALL_BUDGET 256              /* units of work that one call of the core may do besides its own */
 
-static bool fail(char *error, const char *format, ...) __attribute__((format(printf, 2, 3)));
-
-static bool fail(char *error, const char *format, ...)
-{
-	va_list arguments;
-
-	va_start(arguments, format);
-	vsnprintf(error, CONFIG_ERROR_MAX, format, arguments);
-	va_end(arguments);
-	return false;
-}
-
 /* ---- what the configuration asks for ---- */
 
 static bool calculators_create(struct server *server, char *error)
@@ -40,7 +27,7 @@ static bool calculators_create(struct server *server, char *error)
 
 	server->calculators = calloc(config->pool_count, sizeof(*server->calculators));
 	if (!server->calculators)
-		return fail(error, "out of memory");
+		return config_fail(error, "out of memory");
 	for (size_t i = 0; i < config->pool_count; i++) {
 		const struct config_pool *pool = &config->pools[i];
 		char reason[512];
@@ -50,7 +37,7 @@ static bool calculators_create(struct server *server, char *error)
 		server->calculators[i] =
 			calculator_create(pool->name, pool->share_calculator, (uint32_t)pool->max_slots, reason, sizeof(reason));
 		if (!server->calculators[i])
-			return fail(error, "%s: share_calculator of pool '%s': %s", config_origin(pool, "share_calculator"), pool->name,
+			return config_fail(error, "%s: share_calculator of pool '%s': %s", config_origin(pool, "share_calculator"), pool->name,
 			            reason);
 	}
 	return true;
@@ -63,13 +50,13 @@ static bool raise_limit(const struct config *config, char *error)
 	struct rlimit limit, raised;
 
 	if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
-		return fail(error, "the limit of open files cannot be read: %s", strerror(errno));
+		return config_fail(error, "the limit of open files cannot be read: %s", strerror(errno));
 	if (limit.rlim_cur >= needed)
 		return true;
 	raised = (struct rlimit){.rlim_cur = needed, .rlim_max = limit.rlim_max > needed ? limit.rlim_max : needed};
 	if (setrlimit(RLIMIT_NOFILE, &raised) == 0)
 		return true;
-	return fail(error,
+	return config_fail(error,
 	            "%s: max_connections %llu needs %llu open files, but this process may have %llu: raise that limit "
 	            "(ulimit -n) or lower max_connections",
 	            config_origin(&config->pools[0], "max_connections"), (unsigned long long)config->max_connections,
@@ -85,7 +72,7 @@ bool server_check(struct server *server, const struct config *config, char error
 	server->epoll = -1;
 	server->store = store_create(config->store, reason, sizeof(reason));
 	if (!server->store)
-		return fail(error, "%s: %s", config_origin(&config->pools[0], "store"), reason);
+		return config_fail(error, "%s: %s", config_origin(&config->pools[0], "store"), reason);
 	return calculators_create(server, error) && raise_limit(config, error);
 }
 
@@ -203,29 +190,29 @@ static bool front_create(struct server *server, char *error)
 	server->port = config->listen_port;
 	http.listener = socket_listen(config->listen_host, &server->port);
 	if (http.listener < 0)
-		return fail(error, "%s: cannot listen on %s: %s", config_origin(&config->pools[0], "listen"), config->listen,
+		return config_fail(error, "%s: cannot listen on %s: %s", config_origin(&config->pools[0], "listen"), config->listen,
 		            strerror(errno));
 	http.epoll = server->epoll;
 	server->http = http_create(&http);
-	return server->http || fail(error, "the HTTP daemons cannot start");
+	return server->http || config_fail(error, "the HTTP daemons cannot start");
 }
 
 bool server_start(struct server *server, char error[CONFIG_ERROR_MAX])
 {
 	server->epoll = epoll_create1(EPOLL_CLOEXEC);
 	if (server->epoll < 0)
-		return fail(error, "epoll: %s", strerror(errno));
+		return config_fail(error, "epoll: %s", strerror(errno));
 	if (!core_create(server) || !service_create(server))
-		return fail(error, "out of memory");
+		return config_fail(error, "out of memory");
 	if (!server->store->ops->load(server->store, server->fair))
-		return fail(error, "the store %s cannot be read", server->config->store);
+		return config_fail(error, "the store %s cannot be read", server->config->store);
 	if (!front_create(server, error))
 		return false;
 	api_clock(server->api, clock_now(), clock_wall());
 	http_clock(server->http, clock_now());
 	commit_attach(server->commit, server->api);
 	api_set_readiness(server->api, clock_now(), API_READY);
-	return http_attach(server->http, server->api) || fail(error, "epoll: %s", strerror(errno));
+	return http_attach(server->http, server->api) || config_fail(error, "epoll: %s", strerror(errno));
 }
 
 int server_run(struct server *server)

@@ -38,6 +38,11 @@ struct api *api_create(struct fair *fair, const struct api_config *config, const
 
 	if (api == NULL)
 		return NULL;
+	api->out = write_create();
+	if (api->out == NULL) {
+		free(api);
+		return NULL;
+	}
 	api->fair = fair;
 	api->config = *config;
 	api->hooks = *hooks;
@@ -52,6 +57,8 @@ struct api *api_create(struct fair *fair, const struct api_config *config, const
 
 void api_destroy(struct api *api)
 {
+	if (api != NULL)
+		write_destroy(api->out);
 	free(api);
 }
 
@@ -166,8 +173,7 @@ static void dispatch(struct api *api, struct api_request *request, uint64_t now)
 	else if (strcmp(request->method, "OPTIONS") == 0)
 		reply_empty(api, request, 204, allow);
 	else
-		problem_send_with(api, request, PROBLEM_METHOD_NOT_ALLOWED, NULL, NULL, allow,
-						  "'%s' is not there for %s: use %s", text_show(request->method, shown), route->path, allow);
+		refuse_method(api, request, text_show(request->method, shown), route->path, allow);
 }
 
 /* A GET with ?wait=0 was attached for an instant, and may have been granted in it. */
@@ -274,7 +280,7 @@ static void end_wait(struct api *api, uint64_t now, struct api_parked *entry, in
 		return;
 	}
 	if (!post)
-		reply_json(api, parked_take(api, entry), 200, encode_lease(api, now, &view));
+		reply_lease(api, parked_take(api, entry), now, &view);
 	else if (refusal == PROBLEM_DRAINING)
 		refuse_draining(api, parked_take(api, entry));
 	else

@@ -94,19 +94,42 @@ __attribute__((format(printf, 3, 4))) static void fault(struct faults *faults, c
 	json_array_append_new(faults->list, entry);
 }
 
+static const char *text_of(const json_t *object, const char *name)
+{
+	return json_string_value(json_object_get(object, name));
+}
+
+static void encode_faults(struct writer *out, json_t *list)
+{
+	json_t *fault;
+	size_t i;
+
+	write_array(out, "errors");
+	json_array_foreach(list, i, fault)
+	{
+		const char *pointer = text_of(fault, "pointer"), *parameter = text_of(fault, "parameter");
+		const char *detail = text_of(fault, "detail");
+
+		write_object(out, NULL);
+		write_string(out, pointer != NULL ? "pointer" : "parameter", pointer != NULL ? pointer : parameter != NULL ? parameter : "");
+		write_string(out, "detail", detail != NULL ? detail : "is not valid");
+		write_object_end(out);
+	}
+	write_array_end(out);
+}
+
 static void answer_faults(struct api *api, struct call *call, json_t *list)
 {
 	const json_t *first = json_array_get(list, 0);
-	const char *parameter = json_string_value(json_object_get(first, "parameter"));
-	const char *pointer = json_string_value(json_object_get(first, "pointer"));
-	const char *detail = json_string_value(json_object_get(first, "detail"));
+	const char *pointer = text_of(first, "pointer"), *parameter = text_of(first, "parameter");
+	const char *detail = text_of(first, "detail");
 	char shown[TEXT_SHOWN];
-	json_t *more = json_object();
 
-	text_show(parameter != NULL ? parameter : pointer != NULL ? pointer : "", shown);
-	json_object_set(more, "errors", list);
-	problem_send_with(api, call->request, PROBLEM_INVALID_VALUE, more, NULL, NULL, "%s: %s", shown,
-					  detail != NULL ? detail : "is not valid");
+	text_show(pointer != NULL ? pointer : parameter != NULL ? parameter : "", shown);
+	problem_begin(api, call->request, PROBLEM_INVALID_VALUE, "%s: %s", shown,
+				  detail != NULL ? detail : "is not valid");
+	encode_faults(api->out, list);
+	problem_end(api, call->request, PROBLEM_INVALID_VALUE, NULL, NULL);
 }
 
 void decode_refuse(struct api *api, struct call *call, const char *parameter, const char *format, ...)

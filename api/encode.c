@@ -5,42 +5,12 @@
 #include <stdlib.h>
 #include <time.h>
 
-#include "dump.h"
 #include "id.h"
 #include "internal.h"
 
-/* Names and labels were checked when they came in: nocheck spares a second look at their UTF-8. */
-void encode_string(json_t *object, const char *name, const char *value)
+void encode_seconds(struct writer *out, const char *name, uint64_t ns)
 {
-	json_object_set_new_nocheck(object, name, json_string_nocheck(value));
-}
-
-void encode_count(json_t *object, const char *name, uint64_t value)
-{
-	json_object_set_new_nocheck(object, name, json_integer((json_int_t)value));
-}
-
-void encode_bool(json_t *object, const char *name, bool value)
-{
-	json_object_set_new_nocheck(object, name, json_boolean(value));
-}
-
-void encode_null(json_t *object, const char *name)
-{
-	json_object_set_new_nocheck(object, name, json_null());
-}
-
-/* Whole numbers stay whole: 30, not 30.0, and cheaper to write. */
-static json_t *number(uint64_t count, uint64_t per_one)
-{
-	if (count % per_one == 0)
-		return json_integer((json_int_t)(count / per_one));
-	return json_real((double)count / (double)per_one);
-}
-
-void encode_seconds(json_t *object, const char *name, uint64_t ns)
-{
-	json_object_set_new_nocheck(object, name, number(ns / NS_PER_MS, 1000));
+	write_ratio(out, name, ns / NS_PER_MS, 1000);
 }
 
 static const char *second_text(struct api *api, int64_t second)
@@ -78,126 +48,125 @@ void encode_time(struct api *api, uint64_t ns, char ret_text[ENCODE_TIME_SIZE])
 	memcpy(ret_text + 23, "Z", 2);
 }
 
-static json_t *slot_ids(const struct fair_lease_view *view)
+static void encode_active(struct api *api, uint64_t now, const struct fair_lease_view *view)
 {
-	json_t *ids = json_array();
-
-	for (uint32_t i = 0; i < view->slots; i++)
-		json_array_append_new(ids, json_integer(view->slot_ids[i]));
-	return ids;
-}
-
-static void encode_active(struct api *api, uint64_t now, json_t *lease, const struct fair_lease_view *view)
-{
+	struct writer *out = api->out;
 	char text[ENCODE_TIME_SIZE];
 
-	encode_count(lease, "slots", view->slots);
-	json_object_set_new_nocheck(lease, "slot_ids", slot_ids(view));
-	encode_count(lease, "fencing_token", view->fencing_token);
-	encode_seconds(lease, "ttl_seconds", view->ttl_ns);
-	encode_seconds(lease, "heartbeat_seconds", view->ttl_ns / 3);
-	encode_seconds(lease, "expires_in_seconds", view->deadline_ns > now ? view->deadline_ns - now : 0);
+	write_count(out, "slots", view->slots);
+	write_array(out, "slot_ids");
+	for (uint32_t i = 0; i < view->slots; i++)
+		write_count(out, NULL, view->slot_ids[i]);
+	write_array_end(out);
+	write_count(out, "fencing_token", view->fencing_token);
+	encode_seconds(out, "ttl_seconds", view->ttl_ns);
+	encode_seconds(out, "heartbeat_seconds", view->ttl_ns / 3);
+	encode_seconds(out, "expires_in_seconds", view->deadline_ns > now ? view->deadline_ns - now : 0);
 	encode_time(api, view->granted_ns, text);
-	encode_string(lease, "acquired_at", text);
+	write_string(out, "acquired_at", text);
 	encode_time(api, view->deadline_ns, text);
-	encode_string(lease, "expires_at", text);
-	encode_seconds(lease, "waited_seconds", view->granted_ns - view->arrived_ns);
+	write_string(out, "expires_at", text);
+	encode_seconds(out, "waited_seconds", view->granted_ns - view->arrived_ns);
 }
 
-static void encode_pending(struct api *api, uint64_t now, json_t *lease, const struct fair_lease_view *view)
+static void encode_pending(struct api *api, uint64_t now, const struct fair_lease_view *view)
 {
 	/* A grant that is not durable yet has left the line: nothing is before it. */
 	struct fair_place place = {.position = 1, .reason = FAIR_WAIT_HELD};
+	struct writer *out = api->out;
 
 	if (view->state == FAIR_PENDING && fair_lease_place(api->fair, &view->id, &place) != FAIR_OK)
 		place.reason = FAIR_WAIT_ABSENT;
-	encode_bool(lease, "present", view->present);
-	encode_count(lease, "slots", view->slots);
-	encode_count(lease, "position", place.position);
-	encode_count(lease, "ahead", place.ahead);
-	encode_string(lease, "reason", fair_wait_code(place.reason));
-	encode_seconds(lease, "waited_seconds", now - view->arrived_ns);
+	write_bool(out, "present", view->present);
+	write_count(out, "slots", view->slots);
+	write_count(out, "position", place.position);
+	write_count(out, "ahead", place.ahead);
+	write_string(out, "reason", fair_wait_code(place.reason));
+	encode_seconds(out, "waited_seconds", now - view->arrived_ns);
 }
 
-json_t *encode_lease(struct api *api, uint64_t now, const struct fair_lease_view *view)
+void encode_lease(struct api *api, uint64_t now, const struct fair_lease_view *view)
 {
 	bool active = view->state == FAIR_ACTIVE && view->confirmed;
-	json_t *lease = json_object();
+	struct writer *out = api->out;
 	char id[ID_TEXT_LEN + 1];
 
 	id_format(&view->id, id);
-	encode_string(lease, "id", id);
-	encode_string(lease, "tenant_id", view->tenant);
-	encode_string(lease, "pool", view->pool);
-	encode_string(lease, "state", active ? "active" : "pending");
+	write_object(out, NULL);
+	write_string(out, "id", id);
+	write_string(out, "tenant_id", view->tenant);
+	write_string(out, "pool", view->pool);
+	write_string(out, "state", active ? "active" : "pending");
 	if (active)
-		encode_active(api, now, lease, view);
+		encode_active(api, now, view);
 	else
-		encode_pending(api, now, lease, view);
-	encode_string(lease, "label", view->label);
-	encode_count(lease, "priority", 0);
-	return lease;
+		encode_pending(api, now, view);
+	write_string(out, "label", view->label);
+	write_count(out, "priority", 0);
+	write_object_end(out);
 }
 
-void encode_place(json_t *object, const struct fair_place *place)
+void encode_place(struct writer *out, const struct fair_place *place)
 {
-	encode_count(object, "position", place->position);
-	encode_count(object, "ahead", place->ahead);
-	encode_count(object, "active_slots", place->active_slots);
-	encode_count(object, "share", place->share);
-	encode_count(object, "waiting", place->waiting);
-	encode_string(object, "reason", fair_wait_code(place->reason));
+	write_count(out, "position", place->position);
+	write_count(out, "ahead", place->ahead);
+	write_count(out, "active_slots", place->active_slots);
+	write_count(out, "share", place->share);
+	write_count(out, "waiting", place->waiting);
+	write_string(out, "reason", fair_wait_code(place->reason));
 }
 
-json_t *encode_tenant(struct api *api, const struct fair_tenant_view *view)
+void encode_tenant(struct api *api, const struct fair_tenant_view *view)
 {
-	json_t *tenant = json_object(), *instances = json_array();
+	struct writer *out = api->out;
 
+	write_object(out, NULL);
+	write_string(out, "tenant_id", view->tenant);
+	write_string(out, "pool", view->pool);
+	write_string(out, "state", view->closing ? "closing" : "active");
+	write_array(out, "instances");
 	for (uint32_t i = 0; i < view->num_instances; i++)
-		json_array_append_new(instances, json_string(fair_tenant_instance(api->fair, view->pool, view->tenant, i)));
-	encode_string(tenant, "tenant_id", view->tenant);
-	encode_string(tenant, "pool", view->pool);
-	encode_string(tenant, "state", view->closing ? "closing" : "active");
-	json_object_set_new_nocheck(tenant, "instances", instances);
-	encode_count(tenant, "active_slots", view->active_slots);
-	encode_count(tenant, "waiting", view->waiting);
-	encode_count(tenant, "absent", view->absent);
-	encode_count(tenant, "share", view->share);
-	return tenant;
+		write_string(out, NULL, fair_tenant_instance(api->fair, view->pool, view->tenant, i));
+	write_array_end(out);
+	write_count(out, "active_slots", view->active_slots);
+	write_count(out, "waiting", view->waiting);
+	write_count(out, "absent", view->absent);
+	write_count(out, "share", view->share);
+	write_object_end(out);
 }
 
-json_t *encode_pool(struct api *api, const struct fair_pool_view *view)
+void encode_pool(struct api *api, const struct fair_pool_view *view)
 {
-	json_t *pool = json_object();
+	struct writer *out = api->out;
 	const char *calculator = NULL;
 
 	if (api->config.share_calculator_of != NULL)
 		calculator = api->config.share_calculator_of(api->config.share_calculator_context, view->pool);
-	encode_string(pool, "pool", view->pool);
-	encode_string(pool, "policy", "equal");
-	encode_count(pool, "max_slots", view->max_slots);
-	encode_count(pool, "min_share", view->min_share);
+	write_object(out, NULL);
+	write_string(out, "pool", view->pool);
+	write_string(out, "policy", "equal");
+	write_count(out, "max_slots", view->max_slots);
+	write_count(out, "min_share", view->min_share);
 	if (calculator != NULL)
-		json_object_set_new_nocheck(pool, "share_calculator", json_string(calculator));
+		write_string(out, "share_calculator", calculator);
 	else
-		encode_null(pool, "share_calculator");
-	encode_seconds(pool, "ttl_seconds", api->config.default_ttl_ns);
-	encode_count(pool, "max_waiting", view->max_waiting);
-	encode_bool(pool, "configured", true);
-	encode_count(pool, "total_active_slots", view->active_slots);
-	encode_count(pool, "waiting", view->waiting);
-	return pool;
+		write_null(out, "share_calculator");
+	encode_seconds(out, "ttl_seconds", api->config.default_ttl_ns);
+	write_count(out, "max_waiting", view->max_waiting);
+	write_bool(out, "configured", true);
+	write_count(out, "total_active_slots", view->active_slots);
+	write_count(out, "waiting", view->waiting);
+	write_object_end(out);
 }
 
-json_t *encode_quantiles(const struct fair_quantiles *quantiles)
+void encode_quantiles(struct writer *out, const char *name, const struct fair_quantiles *quantiles)
 {
-	json_t *object = json_object();
-
-	json_object_set_new_nocheck(object, "p50", number(quantiles->p50_ns / NS_PER_US, 1000000));
-	json_object_set_new_nocheck(object, "p95", number(quantiles->p95_ns / NS_PER_US, 1000000));
-	json_object_set_new_nocheck(object, "p99", number(quantiles->p99_ns / NS_PER_US, 1000000));
-	json_object_set_new_nocheck(object, "max", number(quantiles->max_ns / NS_PER_US, 1000000));
-	return object;
+	write_object(out, name);
+	write_ratio(out, "p50", quantiles->p50_ns / NS_PER_US, 1000000);
+	write_ratio(out, "p95", quantiles->p95_ns / NS_PER_US, 1000000);
+	write_ratio(out, "p99", quantiles->p99_ns / NS_PER_US, 1000000);
+	write_ratio(out, "max", quantiles->max_ns / NS_PER_US, 1000000);
+	write_object_end(out);
 }
 
 void reply_locate(struct api_reply *reply, const char *location)
@@ -217,22 +186,25 @@ static void answer(struct api *api, struct api_request *request, struct api_repl
 	api->hooks.answer(api->hooks.context, request, reply);
 }
 
-void reply_send(struct api *api, struct api_request *request, struct api_reply *reply, json_t *body)
+void reply_written(struct api *api, struct api_request *request, struct api_reply *reply)
 {
-	if (body != NULL) {
-		reply->body = dump_json(body, &reply->body_len);
-		json_decref(body);
-	}
+	reply->body = write_finish(api->out, &reply->body_len);
 	if (reply->body == NULL)
 		reply->content_type = NULL;
 	answer(api, request, reply);
 }
 
-void reply_json(struct api *api, struct api_request *request, unsigned status, json_t *body)
+void reply_json(struct api *api, struct api_request *request, unsigned status)
 {
 	struct api_reply reply = {.status = status, .content_type = "application/json"};
 
-	reply_send(api, request, &reply, body);
+	reply_written(api, request, &reply);
+}
+
+void reply_lease(struct api *api, struct api_request *request, uint64_t now, const struct fair_lease_view *view)
+{
+	encode_lease(api, now, view);
+	reply_json(api, request, 200);
 }
 
 void reply_text(struct api *api, struct api_request *request, const char *content_type, char *text, size_t len)

@@ -29,57 +29,74 @@ static bool set_aside(struct api *api, struct call *call)
 	return false;
 }
 
-static const char *beat(struct api *api, struct call *call, const char *text, struct fair_lease_view *ret)
+/* beat renews one lease: its ttl in ns, or the text of the reason why it is lost. NULL without memory. */
+static json_t *beat(struct api *api, struct call *call, const char *text)
 {
 	uint64_t ttl_ns = call->in.ttl_ns != FAIR_NEVER ? call->in.ttl_ns : 0;
+	struct fair_lease_view view;
 	struct fair_id id;
 	enum fair_err err;
 
 	if (!id_parse(text, &id))
-		return "not-found";
+		return json_string("not-found");
 	err = fair_heartbeat(api->fair, call->now, &id, ttl_ns);
 	api_drain(api, call->now);
 	if (err == FAIR_E_LEASE_PENDING)
-		return "lease-pending";
-	if (err == FAIR_E_LEASE_NOT_FOUND || fair_lease_get(api->fair, call->now, &id, ret) != FAIR_OK)
-		return "not-found";
-	return err == FAIR_OK ? NULL : fair_reason_code(ret->reason);
+		return json_string("lease-pending");
+	if (err == FAIR_E_LEASE_NOT_FOUND || fair_lease_get(api->fair, call->now, &id, &view) != FAIR_OK)
+		return json_string("not-found");
+	return err == FAIR_OK ? json_integer((json_int_t)view.ttl_ns) : json_string(fair_reason_code(view.reason));
 }
 
+static void encode_beats(struct writer *out, json_t *beats)
+{
+	const char *id;
+	json_t *beat;
+
+	write_object(out, NULL);
+	write_array(out, "renewed");
+	json_object_foreach(beats, id, beat)
+	{
+		if (!json_is_integer(beat))
+			continue;
+		write_object(out, NULL);
+		write_string(out, "id", id);
+		encode_seconds(out, "expires_in_seconds", (uint64_t)json_integer_value(beat));
+		encode_seconds(out, "heartbeat_seconds", (uint64_t)json_integer_value(beat) / 3);
+		write_object_end(out);
+	}
+	write_array_end(out);
+	write_array(out, "lost");
+	json_object_foreach(beats, id, beat)
+	{
+		if (!json_is_string(beat))
+			continue;
+		write_object(out, NULL);
+		write_string(out, "id", id);
+		write_string(out, "reason", json_string_value(beat));
+		write_object_end(out);
+	}
+	write_array_end(out);
+	write_object_end(out);
+}
+
+/* All are renewed before the first word of the reply is written: what a beat ends may be told to others meanwhile. */
 void heartbeats_send(struct api *api, struct call *call)
 {
-	json_t *body, *renewed, *lost, *seen, *text;
+	json_t *beats, *text;
 	size_t i;
 
 	if (set_aside(api, call))
 		return;
-	body = json_object();
-	renewed = json_array();
-	lost = json_array();
-	seen = json_object();
+	beats = json_object();
 	json_array_foreach(call->in.lease_ids, i, text)
 	{
 		const char *id = json_string_value(text);
-		struct fair_lease_view view;
-		const char *reason;
-		json_t *entry;
 
-		if (json_object_get(seen, id) != NULL)
-			continue;
-		json_object_set_new(seen, id, json_true());
-		reason = beat(api, call, id, &view);
-		entry = json_object();
-		encode_string(entry, "id", id);
-		if (reason == NULL) {
-			encode_seconds(entry, "expires_in_seconds", view.deadline_ns - call->now);
-			encode_seconds(entry, "heartbeat_seconds", view.ttl_ns / 3);
-		} else {
-			encode_string(entry, "reason", reason);
-		}
-		json_array_append_new(reason == NULL ? renewed : lost, entry);
+		if (json_object_get(beats, id) == NULL)
+			json_object_set_new(beats, id, beat(api, call, id));
 	}
-	json_decref(seen);
-	json_object_set_new(body, "renewed", renewed);
-	json_object_set_new(body, "lost", lost);
-	reply_json(api, call->request, 200, body);
+	encode_beats(api->out, beats);
+	json_decref(beats);
+	reply_json(api, call->request, 200);
 }

@@ -14,6 +14,7 @@
 #include "api.h"
 #include "parked.h"
 #include "route.h"
+#include "write.h"
 
 #define NS_PER_MS UINT64_C(1000000)
 #define NS_PER_US UINT64_C(1000)
@@ -39,7 +40,8 @@ struct api {
 	enum api_readiness readiness;
 	uint64_t unconfirmed; /* grants handed to the store and not yet heard of */
 	struct parked_set parked;
-	uint8_t random[1024]; /* drawn ahead: one system call serves many ids */
+	struct writer *out;	  /* the body of the reply that is being made */
+	uint8_t random[8192]; /* drawn ahead: one system call serves many ids */
 	size_t random_left;
 	char allow[ROUTES_MAX][64]; /* value of Allow for the template of each route */
 };

@@ -36,7 +36,8 @@ void lease_tell(struct api *api, struct api_request *request, uint64_t now, cons
 		id_format(&view->id, id);
 		snprintf(reply.location, sizeof(reply.location), "/leases/%s", id);
 	}
-	reply_send(api, request, &reply, encode_lease(api, now, view));
+	encode_lease(api, now, view);
+	reply_written(api, request, &reply);
 }
 
 /* ---- POST /leases (acquireLease) ---- */
@@ -217,7 +218,6 @@ static void attach(struct api *api, struct call *call, const struct fair_id *id)
 void lease_get(struct api *api, struct call *call)
 {
 	struct fair_lease_view view;
-	json_t *body;
 
 	if (!find(api, call, &view))
 		return;
@@ -230,10 +230,9 @@ void lease_get(struct api *api, struct call *call)
 		attach(api, call, &view.id);
 		return;
 	}
-	body = encode_lease(api, call->now, &view);
+	reply_lease(api, call->request, call->now, &view);
 	if (view.state == FAIR_ACTIVE && !call->head)
 		fair_claim(api->fair, call->now, &view.id);
-	reply_json(api, call->request, 200, body);
 }
 
 /* PUT /leases/{id} (renewLease) */
@@ -261,7 +260,7 @@ void lease_renew(struct api *api, struct call *call)
 		return;
 	}
 	if (fair_lease_get(api->fair, call->now, &id, &view) == FAIR_OK)
-		reply_json(api, call->request, 200, encode_lease(api, call->now, &view));
+		reply_lease(api, call->request, call->now, &view);
 	else
 		refuse_no_lease(api, call->request, call->param);
 }
@@ -344,8 +343,10 @@ static bool list_pool(struct api *api, struct page *page, const char *pool, uint
 			return false;
 		after = view.number;
 		page->scanned++;
-		if (shown_in_list(call, &view))
-			json_array_append_new(page->items, encode_lease(api, call->now, &view));
+		if (!shown_in_list(call, &view))
+			continue;
+		page->shown++;
+		encode_lease(api, call->now, &view);
 	}
 	return true;
 }

@@ -31,7 +31,8 @@ bool page_begin(struct api *api, struct call *call, struct page *ret)
 					  text_show(call->in.cursor, shown));
 		return false;
 	}
-	ret->items = json_array();
+	write_object(api->out, NULL);
+	write_array(api->out, "items");
 	return true;
 }
 
@@ -55,7 +56,7 @@ void page_pools(struct api *api, struct page *page,
 
 bool page_full(struct page *page, const char *pool, uint64_t number)
 {
-	if (json_array_size(page->items) < page->limit && page->scanned < LIST_SCAN_MAX)
+	if (page->shown < page->limit && page->scanned < LIST_SCAN_MAX)
 		return false;
 	snprintf(page->cursor, sizeof(page->cursor), "%llu~%s", (unsigned long long)number, pool);
 	return true;
@@ -63,12 +64,11 @@ bool page_full(struct page *page, const char *pool, uint64_t number)
 
 void page_send(struct api *api, struct call *call, struct page *page)
 {
-	json_t *body = json_object();
-
-	json_object_set_new_nocheck(body, "items", page->items);
+	write_array_end(api->out);
 	if (page->cursor[0] != '\0')
-		encode_string(body, "next_cursor", page->cursor);
+		write_string(api->out, "next_cursor", page->cursor);
 	else
-		encode_null(body, "next_cursor");
-	reply_json(api, call->request, 200, body);
+		write_null(api->out, "next_cursor");
+	write_object_end(api->out);
+	reply_json(api, call->request, 200);
 }

@@ -3,8 +3,6 @@
 #ifndef FAIRSHARED_API_LISTS_H
 #define FAIRSHARED_API_LISTS_H
 
-#include <jansson.h>
-
 #include "internal.h"
 
 #define LIST_LIMIT 100		/* entries of a page unless asked otherwise */
@@ -12,16 +10,15 @@
 #define CURSOR_SIZE (20 + 1 + FAIR_NAME_MAX + 1)
 
 struct page {
-	json_t *items;
 	uint64_t limit;
-	uint32_t scanned;
+	uint32_t scanned, shown; /* entries looked at; of them, written */
 	const char *pool;				   /* the one pool of the list, or NULL: all */
 	char from_pool[FAIR_NAME_MAX + 1]; /* where the cursor stands, "" for the start */
 	uint64_t from_number;
 	char cursor[CURSOR_SIZE]; /* of the next page, "" for none */
 };
 
-/* page_begin reads limit, pool and cursor of a call; false: it was answered. page_send frees the items. */
+/* page_begin reads limit, pool and cursor of a call and begins the page; false: it was answered. */
 bool page_begin(struct api *api, struct call *call, struct page *ret);
 /* page_pools calls `each` with every pool of the list and the number to go on after, until it returns false. */
 void page_pools(struct api *api, struct page *page,
@@ -29,7 +26,7 @@ void page_pools(struct api *api, struct page *page,
 				void *context);
 /* page_full tells whether the page takes no more; then it ends after entry `number` of `pool`. */
 bool page_full(struct page *page, const char *pool, uint64_t number);
-/* page_send answers with the page. */
+/* page_send ends the page and answers with it. */
 void page_send(struct api *api, struct call *call, struct page *page);
 
 #endif

@@ -6,6 +6,7 @@
 #include <stdio.h>
 
 #include "encode.h"
+#include "internal.h"
 
 struct row {
 	const char *code;
@@ -66,50 +67,50 @@ const char *problem_code(int problem)
 	return row_of(problem)->code;
 }
 
-static void send_problem(struct api *api, struct api_request *request, int problem, json_t *more, const char *location,
-						 const char *allow, const char *detail)
+static void begin(struct api *api, const struct api_request *request, int problem, const char *format, va_list args)
+{
+	const struct row *row = row_of(problem);
+	struct writer *out = api->out;
+	char type[80], detail[1024];
+
+	snprintf(type, sizeof(type), "urn:fairshare:problem:%s", row->code);
+	vsnprintf(detail, sizeof(detail), format, args);
+	write_object(out, NULL);
+	write_string(out, "type", type);
+	write_string(out, "code", row->code);
+	write_string(out, "title", row->title);
+	write_count(out, "status", row->status);
+	write_string(out, "detail", detail);
+	write_string(out, "request_id", request->id);
+}
+
+void problem_begin(struct api *api, const struct api_request *request, int problem, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	begin(api, request, problem, format, args);
+	va_end(args);
+}
+
+void problem_end(struct api *api, struct api_request *request, int problem, const char *location, const char *allow)
 {
 	const struct row *row = row_of(problem);
 	struct api_reply reply = {.status = row->status, .content_type = "application/problem+json", .allow = allow};
-	json_t *body = json_object();
-	char type[80];
 
-	snprintf(type, sizeof(type), "urn:fairshare:problem:%s", row->code);
-	encode_string(body, "type", type);
-	encode_string(body, "code", row->code);
-	encode_string(body, "title", row->title);
-	encode_count(body, "status", row->status);
-	encode_string(body, "detail", detail);
-	encode_string(body, "request_id", request->id);
-	if (more != NULL) {
-		json_object_update(body, more);
-		json_decref(more);
-	}
+	write_object_end(api->out);
 	if (row->status == 429 || row->status == 503)
 		reply.retry_after = 1;
 	reply_locate(&reply, location);
-	reply_send(api, request, &reply, body);
+	reply_written(api, request, &reply);
 }
 
 void problem_send(struct api *api, struct api_request *request, int problem, const char *format, ...)
 {
-	char detail[1024];
 	va_list args;
 
 	va_start(args, format);
-	vsnprintf(detail, sizeof(detail), format, args);
+	begin(api, request, problem, format, args);
 	va_end(args);
-	send_problem(api, request, problem, NULL, NULL, NULL, detail);
-}
-
-void problem_send_with(struct api *api, struct api_request *request, int problem, json_t *more, const char *location,
-					   const char *allow, const char *format, ...)
-{
-	char detail[1024];
-	va_list args;
-
-	va_start(args, format);
-	vsnprintf(detail, sizeof(detail), format, args);
-	va_end(args);
-	send_problem(api, request, problem, more, location, allow, detail);
+	problem_end(api, request, problem, NULL, NULL);
 }

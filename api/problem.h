@@ -3,8 +3,6 @@
 #ifndef FAIRSHARED_API_PROBLEM_H
 #define FAIRSHARED_API_PROBLEM_H
 
-#include <jansson.h>
-
 #include "api.h"
 
 /* The problems that the core does not know; below them the values of enum fair_err are problems too. */
@@ -34,8 +32,10 @@ const char *problem_code(int problem);
 /* problem_send answers a request with a problem whose detail is formatted from what follows. */
 void problem_send(struct api *api, struct api_request *request, int problem, const char *format, ...)
 	__attribute__((format(printf, 4, 5)));
-/* problem_send_with also takes more members (moves; NULL for none), a value of Location, of Allow, or NULL. */
-void problem_send_with(struct api *api, struct api_request *request, int problem, json_t *more, const char *location,
-					   const char *allow, const char *format, ...) __attribute__((format(printf, 7, 8)));
+/* problem_begin writes a problem up to where more members may follow; problem_end closes it and answers, with a value of
+ * Location, of Allow, or NULL. */
+void problem_begin(struct api *api, const struct api_request *request, int problem, const char *format, ...)
+	__attribute__((format(printf, 4, 5)));
+void problem_end(struct api *api, struct api_request *request, int problem, const char *location, const char *allow);
 
 #endif

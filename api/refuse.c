@@ -6,43 +6,46 @@
 
 #include "encode.h"
 #include "id.h"
+#include "internal.h"
 #include "problem.h"
 #include "text.h"
 
 void refuse_ended(struct api *api, struct api_request *request, const struct fair_lease_view *view)
 {
 	char id[ID_TEXT_LEN + 1], when[ENCODE_TIME_SIZE];
-	json_t *more = json_object();
+	const char *reason = fair_reason_code(view->reason);
 
 	id_format(&view->id, id);
 	encode_time(api, view->ended_ns, when);
-	encode_string(more, "reason", fair_reason_code(view->reason));
-	encode_string(more, "ended_at", when);
-	problem_send_with(api, request, FAIR_E_LEASE_ENDED, more, NULL, NULL,
-					  "lease '%s' ended at %s (%s): acquire a new one, with a new Idempotency-Key", id, when,
-					  fair_reason_code(view->reason));
+	problem_begin(api, request, FAIR_E_LEASE_ENDED,
+				  "lease '%s' ended at %s (%s): acquire a new one, with a new Idempotency-Key", id, when, reason);
+	write_string(api->out, "reason", reason);
+	write_string(api->out, "ended_at", when);
+	problem_end(api, request, FAIR_E_LEASE_ENDED, NULL, NULL);
 }
 
 void refuse_no_slot(struct api *api, struct api_request *request, const struct fair_place *place,
 					const struct fair_id *id)
 {
+	const char *advice = id == NULL ? "ask again, or with a longer wait"
+									: "the place is kept for a while, repeat with the same key";
 	char text[ID_TEXT_LEN + 1], location[64];
-	json_t *more = json_object();
 
-	encode_place(more, place);
-	if (id == NULL) {
-		problem_send_with(api, request, FAIR_E_NO_SLOT, more, NULL, NULL,
-						  "no slot within the wait (%s), position %u: ask again, or with a longer wait",
-						  fair_wait_code(place->reason), place->position);
-		return;
+	problem_begin(api, request, FAIR_E_NO_SLOT, "no slot within the wait (%s), position %u: %s",
+				  fair_wait_code(place->reason), place->position, advice);
+	encode_place(api->out, place);
+	if (id != NULL) {
+		id_format(id, text);
+		snprintf(location, sizeof(location), "/leases/%s", text);
+		write_string(api->out, "id", text);
 	}
-	id_format(id, text);
-	snprintf(location, sizeof(location), "/leases/%s", text);
-	encode_string(more, "id", text);
-	problem_send_with(
-		api, request, FAIR_E_NO_SLOT, more, location, NULL,
-		"no slot within the wait (%s), position %u: the place is kept for a while, repeat with the same key",
-		fair_wait_code(place->reason), place->position);
+	problem_end(api, request, FAIR_E_NO_SLOT, id != NULL ? location : NULL, NULL);
+}
+
+void refuse_method(struct api *api, struct api_request *request, const char *method, const char *path, const char *allow)
+{
+	problem_begin(api, request, PROBLEM_METHOD_NOT_ALLOWED, "'%s' is not there for %s: use %s", method, path, allow);
+	problem_end(api, request, PROBLEM_METHOD_NOT_ALLOWED, NULL, allow);
 }
 
 const char *refuse_named(const struct api_request *request, const char *text, char shown[TEXT_SHOWN])

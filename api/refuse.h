@@ -17,6 +17,9 @@ void refuse_no_slot(struct api *api, struct api_request *request, const struct f
 void refuse_no_lease(struct api *api, struct api_request *request, const char *text);
 /* refuse_no_pool answers 404 pool-not-found. */
 void refuse_no_pool(struct api *api, struct api_request *request, const char *pool);
+/* refuse_method answers 405; `allow` names the methods that the path has. */
+void refuse_method(struct api *api, struct api_request *request, const char *method, const char *path,
+				   const char *allow);
 /* refuse_draining, refuse_store and refuse_overloaded answer 503; refuse_closing and refuse_superseded answer 409. */
 void refuse_draining(struct api *api, struct api_request *request);
 void refuse_store(struct api *api, struct api_request *request);

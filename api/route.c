@@ -52,19 +52,31 @@ static void segment(const char *raw, size_t len, char ret_text[ROUTE_PARAM_SIZE]
 	memcpy(ret_text, text, strlen(text) + 1);
 }
 
+/* One segment of the path against one of the template. Plain ones are compared as they stand. */
+static bool segment_matches(const char *template, size_t wanted, const char *path, size_t len,
+							char ret_param[ROUTE_PARAM_SIZE])
+{
+	char text[ROUTE_PARAM_SIZE];
+
+	if (len == 0)
+		return false;
+	if (*template == '{') {
+		segment(path, len, ret_param);
+		return true;
+	}
+	if (memchr(path, '%', len) == NULL)
+		return len == wanted && memcmp(path, template, len) == 0;
+	segment(path, len, text);
+	return strlen(text) == wanted && memcmp(text, template, wanted) == 0;
+}
+
 static bool path_matches(const char *template, const char *path, char ret_param[ROUTE_PARAM_SIZE])
 {
 	ret_param[0] = '\0';
 	while (*template == '/' && *path == '/') {
 		size_t wanted = strcspn(++template, "/"), len = strcspn(++path, "/");
-		char text[ROUTE_PARAM_SIZE];
 
-		if (len == 0)
-			return false;
-		segment(path, len, text);
-		if (*template == '{')
-			memcpy(ret_param, text, sizeof(text));
-		else if (strlen(text) != wanted || strncmp(text, template, wanted) != 0)
+		if (!segment_matches(template, wanted, path, len, ret_param))
 			return false;
 		template += wanted;
 		path += len;

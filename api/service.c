@@ -10,10 +10,10 @@
 
 static void say(struct api *api, struct call *call, const char *status)
 {
-	json_t *body = json_object();
-
-	encode_string(body, "status", status);
-	reply_json(api, call->request, 200, body);
+	write_object(api->out, NULL);
+	write_string(api->out, "status", status);
+	write_object_end(api->out);
+	reply_json(api, call->request, 200);
 }
 
 /* GET /healthz (getHealth) */

@@ -68,24 +68,27 @@ static bool prefers_text(const char *accept)
 
 /* ---- JSON ---- */
 
-static json_t *tenants_of(struct api *api, const struct call *call, const char *pool, uint32_t *ret_shown)
+/* encode_tenants writes those with most slots and waiters, up to the limit; returns how many. */
+static uint32_t encode_tenants(struct api *api, const struct call *call, const char *pool)
 {
-	uint64_t limit = call->in.limit > 0 ? call->in.limit : STATS_LIMIT;
-	json_t *tenants = json_object();
+	uint64_t limit = !call->in.tenants ? 0 : call->in.limit > 0 ? call->in.limit : STATS_LIMIT;
+	struct writer *out = api->out;
 	struct fair_tenant_view view;
 	const void *cursor = NULL;
+	uint32_t shown;
 
-	for (*ret_shown = 0; *ret_shown < limit && fair_tenant_busiest(api->fair, pool, &cursor, &view); ++*ret_shown) {
-		json_t *tenant = json_object();
-
-		encode_string(tenant, "tenant_id", view.tenant);
-		encode_count(tenant, "active_slots", view.active_slots);
-		encode_count(tenant, "share", view.share);
-		encode_count(tenant, "waiting", view.waiting);
-		encode_count(tenant, "absent", view.absent);
-		json_object_set_new_nocheck(tenants, view.tenant, tenant);
+	write_object(out, "tenants");
+	for (shown = 0; shown < limit && fair_tenant_busiest(api->fair, pool, &cursor, &view); shown++) {
+		write_object(out, view.tenant);
+		write_string(out, "tenant_id", view.tenant);
+		write_count(out, "active_slots", view.active_slots);
+		write_count(out, "share", view.share);
+		write_count(out, "waiting", view.waiting);
+		write_count(out, "absent", view.absent);
+		write_object_end(out);
 	}
-	return tenants;
+	write_object_end(out);
+	return shown;
 }
 
 static uint32_t available(const struct fair_pool_view *view)
@@ -93,41 +96,43 @@ static uint32_t available(const struct fair_pool_view *view)
 	return view->max_slots > view->active_slots ? view->max_slots - view->active_slots : 0;
 }
 
-static void encode_totals(json_t *body, const struct fair_pool_view *view)
+static void encode_totals(struct writer *out, const struct fair_pool_view *view)
 {
-	encode_count(body, "granted_total", view->granted_total);
-	encode_count(body, "released_total", view->released_total);
-	encode_count(body, "expired_total", view->expired_total);
-	encode_count(body, "revoked_total", view->revoked_total);
-	encode_count(body, "unclaimed_total", view->unclaimed_total);
-	encode_count(body, "no_slot_total", view->no_slot_total);
-	json_object_set_new(body, "wait_seconds", encode_quantiles(&view->wait));
-	json_object_set_new(body, "hold_seconds", encode_quantiles(&view->hold));
-	encode_count(body, "calculator_failures", view->calculator_failures);
+	write_count(out, "granted_total", view->granted_total);
+	write_count(out, "released_total", view->released_total);
+	write_count(out, "expired_total", view->expired_total);
+	write_count(out, "revoked_total", view->revoked_total);
+	write_count(out, "unclaimed_total", view->unclaimed_total);
+	write_count(out, "no_slot_total", view->no_slot_total);
+	encode_quantiles(out, "wait_seconds", &view->wait);
+	encode_quantiles(out, "hold_seconds", &view->hold);
+	write_count(out, "calculator_failures", view->calculator_failures);
 }
 
 static void send_json(struct api *api, struct call *call, const struct fair_pool_view *view)
 {
-	json_t *body = json_object();
-	uint32_t shown = 0;
+	struct writer *out = api->out;
+	uint32_t shown;
 
-	encode_string(body, "pool", view->pool);
-	encode_string(body, "policy", "equal");
-	encode_count(body, "max_slots", view->max_slots);
-	encode_count(body, "min_share", view->min_share);
-	encode_count(body, "share", view->share);
-	encode_count(body, "active_tenants", view->tenants);
-	encode_count(body, "demanding_tenants", view->demanding);
-	encode_count(body, "total_active_slots", view->active_slots);
-	encode_count(body, "available_slots", available(view));
-	encode_count(body, "waiting", view->waiting);
-	encode_count(body, "absent", view->absent);
-	json_object_set_new(body, "tenants", call->in.tenants ? tenants_of(api, call, view->pool, &shown) : json_object());
-	encode_count(body, "tenants_omitted", call->in.tenants && view->tenants > shown ? view->tenants - shown : 0);
-	encode_totals(body, view);
-	encode_string(body, "version", api->config.version);
-	encode_seconds(body, "uptime_seconds", call->now - api->started);
-	reply_json(api, call->request, 200, body);
+	write_object(out, NULL);
+	write_string(out, "pool", view->pool);
+	write_string(out, "policy", "equal");
+	write_count(out, "max_slots", view->max_slots);
+	write_count(out, "min_share", view->min_share);
+	write_count(out, "share", view->share);
+	write_count(out, "active_tenants", view->tenants);
+	write_count(out, "demanding_tenants", view->demanding);
+	write_count(out, "total_active_slots", view->active_slots);
+	write_count(out, "available_slots", available(view));
+	write_count(out, "waiting", view->waiting);
+	write_count(out, "absent", view->absent);
+	shown = encode_tenants(api, call, view->pool);
+	write_count(out, "tenants_omitted", call->in.tenants && view->tenants > shown ? view->tenants - shown : 0);
+	encode_totals(out, view);
+	write_string(out, "version", api->config.version);
+	encode_seconds(out, "uptime_seconds", call->now - api->started);
+	write_object_end(out);
+	reply_json(api, call->request, 200);
 }
 
 /* ---- text ---- */

@@ -70,7 +70,14 @@ void tenant_register(struct api *api, struct call *call)
 		reply.status = 201;
 		reply_locate(&reply, location);
 	}
-	reply_send(api, call->request, &reply, encode_tenant(api, &view));
+	encode_tenant(api, &view);
+	reply_written(api, call->request, &reply);
+}
+
+static void reply_tenant(struct api *api, struct call *call, unsigned status, const struct fair_tenant_view *view)
+{
+	encode_tenant(api, view);
+	reply_json(api, call->request, status);
 }
 
 /* GET /tenants/{tenant_id} (getTenant) */
@@ -82,7 +89,7 @@ void tenant_get(struct api *api, struct call *call)
 	if (text_is_name(call->param))
 		err = fair_tenant_get(api->fair, pool_of(call), call->param, &view);
 	if (err == FAIR_OK)
-		reply_json(api, call->request, 200, encode_tenant(api, &view));
+		reply_tenant(api, call, 200, &view);
 	else
 		refuse(api, call, err, call->param);
 }
@@ -109,7 +116,7 @@ void tenant_unregister(struct api *api, struct call *call)
 	if (how == FAIR_UNREGISTERED_GONE || fair_tenant_get(api->fair, pool_of(call), call->param, &view) != FAIR_OK)
 		reply_empty(api, call->request, 204, NULL);
 	else
-		reply_json(api, call->request, how == FAIR_UNREGISTERED_CLOSING ? 202 : 200, encode_tenant(api, &view));
+		reply_tenant(api, call, how == FAIR_UNREGISTERED_CLOSING ? 202 : 200, &view);
 }
 
 static bool list_pool(struct api *api, struct page *page, const char *pool, uint64_t after, void *context)
@@ -122,7 +129,8 @@ static bool list_pool(struct api *api, struct page *page, const char *pool, uint
 			return false;
 		after = view.number;
 		page->scanned++;
-		json_array_append_new(page->items, encode_tenant(api, &view));
+		page->shown++;
+		encode_tenant(api, &view);
 	}
 	return true;
 }

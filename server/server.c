@@ -122,7 +122,7 @@ static bool core_create(struct server *server)
 static void fill_random(void *context, void *bytes, size_t size)
 {
 	(void)context;
-	randombytes_buf(bytes, size);
+	arc4random_buf(bytes, size);
 }
 
 static const char *share_calculator_of(void *context, const char *pool)

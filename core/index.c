@@ -25,6 +25,14 @@ static struct counts own_counts(const struct lease *l)
 	                       .absent = l->state == FAIR_PENDING && l->attached == 0};
 }
 
+/* counts_move adds what lies between two counts; unsigned, so that less is fine too. */
+static void counts_move(struct counts *sum, struct counts from, struct counts to)
+{
+	sum->active += to.active - from.active;
+	sum->present += to.present - from.present;
+	sum->absent += to.absent - from.absent;
+}
+
 static uint32_t weight(struct counts c, enum fair_state state)
 {
 	switch (state) {
@@ -44,25 +52,25 @@ static uint32_t weight(struct counts c, enum fair_state state)
 #define LEASE_TREE(NAME, FIELD, SUM)                                                                               \
 	RB_GENERATE_INTERNAL(NAME, lease, FIELD, by_number, static)                                                              \
                                                                                                                    \
-	static void NAME##_walk(struct lease *l)                                                                       \
+	/* Only the node itself is summed up: above it the difference is added, and no sibling has to be fetched. */   \
+	static void NAME##_changed(struct lease *l)                                                                    \
 	{                                                                                                              \
-		for (; l; l = RB_PARENT(l, FIELD))                                                                         \
-			sum_##NAME(l);                                                                                         \
+		struct counts was = l->SUM;                                                                                \
+                                                                                                                   \
+		sum_##NAME(l);                                                                                             \
+		for (struct lease *above = RB_PARENT(l, FIELD); above; above = RB_PARENT(above, FIELD))                    \
+			counts_move(&above->SUM, was, l->SUM);                                                                 \
 	}                                                                                                              \
                                                                                                                    \
 	static void NAME##_insert(struct NAME *tree, struct lease *l)                                                  \
 	{                                                                                                              \
 		FAIR_ASSERT(!RB_INSERT(NAME, tree, l));                                                                    \
-		NAME##_walk(l);                                                                                            \
 	}                                                                                                              \
                                                                                                                    \
 	static void NAME##_remove(struct NAME *tree, struct lease *l)                                                  \
 	{                                                                                                              \
-		bool two = RB_LEFT(l, FIELD) && RB_RIGHT(l, FIELD);                                                        \
-		struct lease *parent = two ? NULL : RB_PARENT(l, FIELD);                                                   \
-                                                                                                                   \
+		NAME##_changed(l);                                                                                         \
 		RB_REMOVE(NAME, tree, l);                                                                                  \
-		NAME##_walk(parent);                                                                                       \
 	}                                                                                                              \
                                                                                                                    \
 	static struct counts NAME##_counts(const struct NAME *tree)                                                    \
@@ -140,22 +148,27 @@ LEASE_TREE(pool_leases, in_pool, pool_sum)
 #define RB_AUGMENT(l) sum_tenant_leases(l)
 LEASE_TREE(tenant_leases, in_tenant, tenant_sum)
 
+/* A lease comes and goes as an ended one, which counts for nothing and leaves all sums as they are. */
 void leases_insert(struct pool *p, struct lease *l)
 {
+	l->state = FAIR_ENDED;
 	pool_leases_insert(&p->leases, l);
 	tenant_leases_insert(&l->tenant->leases, l);
+	l->state = FAIR_PENDING;
+	leases_changed(l);
 }
 
 void leases_remove(struct pool *p, struct lease *l)
 {
+	l->state = FAIR_ENDED;
 	pool_leases_remove(&p->leases, l);
 	tenant_leases_remove(&l->tenant->leases, l);
 }
 
 void leases_changed(struct lease *l)
 {
-	pool_leases_walk(l);
-	tenant_leases_walk(l);
+	pool_leases_changed(l);
+	tenant_leases_changed(l);
 }
 
 struct counts pool_counts(const struct pool *p)

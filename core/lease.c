@@ -216,7 +216,6 @@ void lease_end(struct fair *f, struct lease *l, enum fair_reason reason)
 	count_end(f, l, reason);
 	event_add(f, (struct fair_event){.type = FAIR_EV_ENDED, .id = l->id, .reason = reason, .was = l->state}, t);
 	leases_remove(p, l);
-	l->state = FAIR_ENDED;
 	l->reason = reason;
 	l->ended_ns = f->now;
 	l->attached = 0;

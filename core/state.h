@@ -19,6 +19,7 @@
 #define uthash_nonfatal_oom(element) (f->hash_failed = true)
 #define HASH_INITIAL_NUM_BUCKETS 4096U
 #define HASH_INITIAL_NUM_BUCKETS_LOG2 12U
+#define HASH_BKT_CAPACITY_THRESH 4U   /* each stranger in a chain is a cache miss */
 #include <uthash.h>
 #include <utlist.h>
 
@@ -198,7 +199,7 @@ void memory_put(struct fair *f, void *memory);
 
 /* index.c: the trees. Insertion and removal keep the sums of all ancestors true. */
 void leases_insert(struct pool *p, struct lease *l);
-void leases_remove(struct pool *p, struct lease *l);
+void leases_remove(struct pool *p, struct lease *l);   /* its state is FAIR_ENDED from then on */
 void leases_changed(struct lease *l);   /* its state or presence changed: the sums above it do */
 struct counts pool_counts(const struct pool *p);
 struct counts tenant_counts(const struct tenant *t);

@@ -9,7 +9,8 @@
 #include "fair.h"
 
 #define SECOND UINT64_C(1000000000)
-#define ROUNDS 2000000
+#define ROUNDS 200000
+#define TRIES 10      /* the best of so many counts: a noisy machine only ever adds */
 
 static uint64_t state = 88172645463325252;
 
@@ -83,31 +84,34 @@ static double measure(uint32_t tenants, bool full)
 	for (uint32_t i = 0; i < tenants; i++)
 		held[i] = acquire(f, now, names[i]);
 
-	double start = seconds();
+	double best = 0;
 
-	for (uint32_t i = 0; i < ROUNDS; i++) {
-		uint32_t who = (uint32_t)(random64() % tenants);
-		struct fair_id id = acquire(f, now += 1000, names[who]);
+	for (uint32_t try = 0; try < TRIES; try++) {
+		double start = seconds(), took;
 
-		require(fair_release(f, now, full ? &held[who] : &id));
-		drain(f, now);
-		if (full)
-			held[who] = id;
+		for (uint32_t i = 0; i < ROUNDS; i++) {
+			uint32_t who = (uint32_t)(random64() % tenants);
+			struct fair_id id = acquire(f, now += 1000, names[who]);
+
+			require(fair_release(f, now, full ? &held[who] : &id));
+			drain(f, now);
+			if (full)
+				held[who] = id;
+		}
+		took = (seconds() - start) / ROUNDS;
+		best = try == 0 || took < best ? took : best;
 	}
-
-	double took = (seconds() - start) / ROUNDS;
-
 	fair_destroy(f);
 	free(held);
 	free(names);
-	return took * 1e6;
+	return best * 1e6;
 }
 
 int main(void)
 {
 	static const uint32_t tenants[] = {10, 1000, 100000};
 
-	printf("core: acquire + release, us each, over %d rounds\n", ROUNDS);
+	printf("core: acquire + release, us each, the best of %d times %d rounds\n", TRIES, ROUNDS);
 	printf("%10s %12s %12s\n", "tenants", "slots free", "hand-off");
 	for (size_t i = 0; i < sizeof(tenants) / sizeof(*tenants); i++)
 		printf("%10" PRIu32 " %12.2f %12.2f\n", tenants[i], measure(tenants[i], false), measure(tenants[i], true));

@@ -18,8 +18,8 @@
 
 /* The results met last: a row is overwritten by the next number of tenants that falls on it. */
 struct memo {
-	uint32_t max_slots, tenants;     /* tenants 0: an empty row */
-	int32_t share;                   /* -1: it failed */
+	uint32_t max_slots, tenants; /* tenants 0: an empty row */
+	int32_t share;				 /* -1: it failed */
 };
 
 struct calculator {
@@ -27,7 +27,7 @@ struct calculator {
 	const char *pool;
 	const char *expression;
 	size_t memory;
-	bool told;                       /* a failure has been logged */
+	bool told; /* a failure has been logged */
 	struct memo memos[REMEMBERED];
 };
 
@@ -47,7 +47,7 @@ static void *bounded_alloc(void *context, void *old, size_t old_size, size_t siz
 	void *memory;
 
 	if (!old)
-		old_size = 0;     /* Lua passes the kind of the new object there */
+		old_size = 0; /* Lua passes the kind of the new object there */
 	if (size == 0) {
 		free(old);
 		c->memory -= old_size;
@@ -88,7 +88,7 @@ static int compile(lua_State *lua)
 	lua_settop(lua, 0);
 	lua_pushliteral(lua, "");
 	lua_pushnil(lua);
-	lua_setmetatable(lua, -2);     /* of all strings: their methods can run for ever within one instruction */
+	lua_setmetatable(lua, -2); /* of all strings: their methods can run for ever within one instruction */
 	lua_newtable(lua);
 	copy_functions(lua);
 	text = lua_pushfstring(lua, "return %s", call->calculator->expression);
@@ -168,7 +168,8 @@ static void tell_once(struct calculator *c, uint32_t tenants, const char *error)
 	};
 
 	if (!c->told)
-		log_write(LOG_WARNING, "the share calculator failed; max_slots // num_demanding_tenants is used instead", fields, 4);
+		log_write(LOG_WARNING, "the share calculator failed; max_slots // num_demanding_tenants is used instead",
+				  fields, 4);
 	c->told = true;
 }
 
@@ -223,7 +224,7 @@ static bool try_all(struct calculator *c, uint32_t max_slots, char *error, size_
 }
 
 struct calculator *calculator_create(const char *pool, const char *expression, uint32_t max_slots, char *error,
-                                     size_t error_size)
+									 size_t error_size)
 {
 	struct calculator *c = calloc(1, sizeof(*c));
 

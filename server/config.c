@@ -31,9 +31,9 @@ struct setting {
 	enum type type;
 	enum scope scope;
 	size_t offset;
-	const char *standard;               /* the default, as it would be written */
-	uint64_t min, max;                  /* NUMBER and DURATION (ns) */
-	const char *const *choices;         /* CHOICE: its number is stored */
+	const char *standard;		/* the default, as it would be written */
+	uint64_t min, max;			/* NUMBER and DURATION (ns) */
+	const char *const *choices; /* CHOICE: its number is stored */
 	const char *argument, *help;
 };
 
@@ -188,7 +188,7 @@ static void expected(const struct setting *option, char *text, size_t size)
 	switch (option->type) {
 	case NUMBER:
 		snprintf(text, size, "a whole number from %llu to %llu", (unsigned long long)option->min,
-		         (unsigned long long)option->max);
+				 (unsigned long long)option->max);
 		break;
 	case DURATION:
 		value_duration_text(option->min, least);
@@ -207,7 +207,7 @@ static void expected(const struct setting *option, char *text, size_t size)
 }
 
 static bool set(struct config *config, struct config_pool *pool, const struct setting *option, const char *text,
-                const char *origin, char *error)
+				const char *origin, char *error)
 {
 	char wanted[256];
 
@@ -246,7 +246,7 @@ static struct config_pool *pool_add(struct config *config, const char *name, siz
 	memcpy(pool->name, name, size);
 	for (size_t i = 0; i < OPTION_COUNT; i++)
 		if ((options[i].scope == POOL || config->pool_count == 1) &&
-		    !set(config, pool, &options[i], options[i].standard, "default", error))
+			!set(config, pool, &options[i], options[i].standard, "default", error))
 			return NULL;
 	return pool;
 }
@@ -270,7 +270,7 @@ struct file_reader {
 	FILE *file;
 	const char *path;
 	char *error;
-	size_t pool;             /* the section we are in */
+	size_t pool; /* the section we are in */
 	bool in_section;
 	bool failed;
 	unsigned line;
@@ -285,15 +285,17 @@ static void section_begin(struct file_reader *reader, const char *line)
 	name += strspn(name, " \t");
 	end = strchr(name, ']');
 	if (!end || strncmp(name, "pool", 4) != 0 || !strchr(" \t", name[4])) {
-		reader->failed = !config_fail(reader->error, "%s:%u: a section is written [pool NAME]", reader->path, reader->line);
+		reader->failed =
+			!config_fail(reader->error, "%s:%u: a section is written [pool NAME]", reader->path, reader->line);
 		return;
 	}
 	name += 4 + strspn(name + 4, " \t");
 	for (size = end > name ? (size_t)(end - name) : 0; size > 0 && strchr(" \t", name[size - 1]); size--)
 		;
 	if (!name_is_valid(name, size)) {
-		reader->failed = !config_fail(reader->error, "%s:%u: the name of a pool is 1 to %d characters of A-Z a-z 0-9 . _ : @ -",
-		                       reader->path, reader->line, FAIR_NAME_MAX);
+		reader->failed =
+			!config_fail(reader->error, "%s:%u: the name of a pool is 1 to %d characters of A-Z a-z 0-9 . _ : @ -",
+						 reader->path, reader->line, FAIR_NAME_MAX);
 		return;
 	}
 	pool = pool_find(reader->config, name, size);
@@ -315,8 +317,8 @@ static char *read_line(char *line, int size, void *context)
 		return NULL;
 	reader->line++;
 	if (!strchr(line, '\n') && !feof(reader->file)) {
-		reader->failed = !config_fail(reader->error, "%s:%u: the line is longer than %d bytes", reader->path, reader->line,
-		                       FILE_LINE_MAX - 3);
+		reader->failed = !config_fail(reader->error, "%s:%u: the line is longer than %d bytes", reader->path,
+									  reader->line, FILE_LINE_MAX - 3);
 		return NULL;
 	}
 	if (line[strspn(line, " \t")] == '[')
@@ -336,9 +338,11 @@ static int read_key(void *context, const char *section, const char *name, const 
 	if (!option || option->scope == NOT_IN_FILE)
 		reader->failed = !config_fail(reader->error, "%s: unknown key '%s'", origin, name);
 	else if (reader->in_section && option->scope != POOL)
-		reader->failed = !config_fail(reader->error, "%s: '%s' is not a key of a pool; write it above all sections", origin, name);
+		reader->failed =
+			!config_fail(reader->error, "%s: '%s' is not a key of a pool; write it above all sections", origin, name);
 	else if (strcmp(pool->origins[option - options], "default") != 0)
-		reader->failed = !config_fail(reader->error, "%s: '%s' was set before at %s", origin, name, pool->origins[option - options]);
+		reader->failed =
+			!config_fail(reader->error, "%s: '%s' was set before at %s", origin, name, pool->origins[option - options]);
 	else
 		reader->failed = !set(reader->config, pool, option, text, origin, reader->error);
 	return !reader->failed;
@@ -364,7 +368,8 @@ static bool read_file(struct config *config, char *error)
 	if (reader.failed)
 		return false;
 	if (line != 0)
-		return config_fail(error, "%s:%d: this is neither 'key = value' nor '[pool NAME]' nor a comment", config->file, line);
+		return config_fail(error, "%s:%d: this is neither 'key = value' nor '[pool NAME]' nor a comment", config->file,
+						   line);
 	return true;
 }
 
@@ -401,7 +406,7 @@ static bool read_environment(struct config *config, bool before_file, char *erro
 			return config_fail(error, "unknown environment variable %.*s", (int)strcspn(*at, "="), *at);
 		snprintf(origin, sizeof(origin), "%.*s", (int)strcspn(*at, "="), *at);
 		if ((option->scope == NOT_IN_FILE) == before_file &&
-		    !set(config, &config->pools[0], option, strchr(name, '=') + 1, origin, error))
+			!set(config, &config->pools[0], option, strchr(name, '=') + 1, origin, error))
 			return false;
 	}
 	return true;
@@ -409,7 +414,7 @@ static bool read_environment(struct config *config, bool before_file, char *erro
 
 /* ---- the command line ---- */
 
-#define KEY_FIRST 0x1000     /* of the table's options; past the characters */
+#define KEY_FIRST 0x1000 /* of the table's options; past the characters */
 #define KEY_PRINT 0x2000
 #define KEY_CHECK 0x2001
 
@@ -417,7 +422,7 @@ const char *argp_program_version = "fairshared " FAIRSHARED_VERSION;
 
 struct flags {
 	enum config_action action;
-	const char *texts[OPTION_COUNT];     /* NULL: not given; of a repeated one the last counts */
+	const char *texts[OPTION_COUNT]; /* NULL: not given; of a repeated one the last counts */
 };
 
 static error_t parse_flag(int key, char *argument, struct argp_state *state)
@@ -461,13 +466,13 @@ static void describe_flags(struct flag_texts *texts)
 			if (*p == '_')
 				*p = '-';
 		snprintf(texts->helps[i], sizeof(texts->helps[i]), "%s (default: %s)", option->help,
-		         *option->standard ? option->standard : "none");
+				 *option->standard ? option->standard : "none");
 		texts->rows[i] = (struct argp_option){.name = texts->names[i],
-		                                      .key = KEY_FIRST + (int)i,
-		                                      .arg = option->argument,
-		                                      .flags = option->type == BOOL ? OPTION_ARG_OPTIONAL : 0,
-		                                      .doc = texts->helps[i],
-		                                      .group = 1};
+											  .key = KEY_FIRST + (int)i,
+											  .arg = option->argument,
+											  .flags = option->type == BOOL ? OPTION_ARG_OPTIONAL : 0,
+											  .doc = texts->helps[i],
+											  .group = 1};
 	}
 	texts->rows[OPTION_COUNT] = (struct argp_option){
 		.name = "print-config", .key = KEY_PRINT, .doc = "Print the resulting configuration and exit", .group = 2};
@@ -490,8 +495,8 @@ static bool read_flags(struct flags *flags, struct flag_texts *texts, int argc, 
 	return argp_parse(&argp, argc, argv, 0, NULL, flags) == 0;
 }
 
-static bool set_flags(struct config *config, const struct flags *flags, const struct flag_texts *texts, bool before_file,
-                      char *error)
+static bool set_flags(struct config *config, const struct flags *flags, const struct flag_texts *texts,
+					  bool before_file, char *error)
 {
 	for (size_t i = 0; i < OPTION_COUNT; i++) {
 		char origin[40];
@@ -510,11 +515,12 @@ static bool set_flags(struct config *config, const struct flags *flags, const st
 static bool check_pool(const struct config_pool *pool, char *error)
 {
 	if (strcmp(pool->policy, "equal") != 0)
-		return config_fail(error, "%s: policy is '%s', but only 'equal' is known", config_origin(pool, "policy"), pool->policy);
+		return config_fail(error, "%s: policy is '%s', but only 'equal' is known", config_origin(pool, "policy"),
+						   pool->policy);
 	if (pool->min_share > pool->max_slots)
 		return config_fail(error, "%s: min_share %llu of pool '%s' is more than its max_slots %llu (%s)",
-		            config_origin(pool, "min_share"), (unsigned long long)pool->min_share, pool->name,
-		            (unsigned long long)pool->max_slots, config_origin(pool, "max_slots"));
+						   config_origin(pool, "min_share"), (unsigned long long)pool->min_share, pool->name,
+						   (unsigned long long)pool->max_slots, config_origin(pool, "max_slots"));
 	return true;
 }
 
@@ -528,10 +534,10 @@ static bool check_together(const struct config *config, char *error)
 			return false;
 	if (config->min_ttl_ns > config->max_ttl_ns)
 		return config_fail(error, "%s: min_ttl is longer than max_ttl (%s)", config_origin(top, "min_ttl"),
-		            config_origin(top, "max_ttl"));
+						   config_origin(top, "max_ttl"));
 	if (config->ttl_ns < config->min_ttl_ns || config->ttl_ns > config->max_ttl_ns)
 		return config_fail(error, "%s: ttl must lie between min_ttl (%s) and max_ttl (%s)", config_origin(top, "ttl"),
-		            config_origin(top, "min_ttl"), config_origin(top, "max_ttl"));
+						   config_origin(top, "min_ttl"), config_origin(top, "max_ttl"));
 	return true;
 }
 
@@ -546,12 +552,12 @@ bool config_load(struct config *config, int argc, char **argv, char error[CONFIG
 		return config_fail(error, "the command line cannot be read");
 	config->action = flags.action;
 	if (!pool_add(config, "default", strlen("default"), error) || !read_environment(config, true, error) ||
-	    !set_flags(config, &flags, &texts, true, error))
+		!set_flags(config, &flags, &texts, true, error))
 		return false;
 	if (*config->file && !read_file(config, error))
 		return false;
 	return read_environment(config, false, error) && set_flags(config, &flags, &texts, false, error) &&
-	       check_together(config, error);
+		   check_together(config, error);
 }
 
 void config_free(struct config *config)
@@ -579,7 +585,7 @@ const char *config_origin(const struct config_pool *pool, const char *key)
 }
 
 static void print_option(const struct config *config, const struct config_pool *pool, const struct setting *option,
-                         FILE *out)
+						 FILE *out)
 {
 	const void *member = target(config, pool, option);
 	char text[VALUE_DURATION_TEXT];

@@ -97,7 +97,7 @@ static void put_timestamp(struct line *line)
 }
 
 static void put_json(struct line *line, enum log_level level, const char *message, const struct log_field *fields,
-                     unsigned count)
+					 unsigned count)
 {
 	put_text(line, "{\"ts\":\"");
 	put_timestamp(line);
@@ -115,7 +115,7 @@ static void put_json(struct line *line, enum log_level level, const char *messag
 }
 
 static void put_people(struct line *line, enum log_level level, const char *message, const struct log_field *fields,
-                       unsigned count)
+					   unsigned count)
 {
 	put_timestamp(line);
 	put_text(line, " ");

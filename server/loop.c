@@ -13,11 +13,11 @@
 #include <unistd.h>
 
 #define EVENTS_MAX 256
-#define LATE (100 * CLOCK_MS)        /* a timer that is later than this means that we stalled */
-#define LATE_ROUNDS 64               /* then sockets are served so often before anything expires: 256 new ones a round */
-#define ADVANCE_BUDGET 256           /* about a millisecond of work */
-#define LOOK_EVERY 8                 /* turns without a look at the other descriptors while there is work */
-#define LEAVE_TIMEOUT (5 * CLOCK_S)   /* for the answers that are on their way to slow readers */
+#define LATE (100 * CLOCK_MS)		/* a timer that is later than this means that we stalled */
+#define LATE_ROUNDS 64				/* then sockets are served so often before anything expires: 256 new ones a round */
+#define ADVANCE_BUDGET 256			/* about a millisecond of work */
+#define LOOK_EVERY 8				/* turns without a look at the other descriptors while there is work */
+#define LEAVE_TIMEOUT (5 * CLOCK_S) /* for the answers that are on their way to slow readers */
 
 enum stage { RUNNING, DRAINING, LEAVING, LEFT };
 
@@ -28,9 +28,9 @@ struct loop {
 	enum stage stage;
 	int status;
 	uint64_t now;
-	uint64_t planned;                /* when time had to advance next, as known at the end of the last turn */
-	uint64_t stage_ends;             /* FAIR_NEVER: it does not by itself */
-	bool advancing;                  /* the budget of the last turn ran out */
+	uint64_t planned;	 /* when time had to advance next, as known at the end of the last turn */
+	uint64_t stage_ends; /* FAIR_NEVER: it does not by itself */
+	bool advancing;		 /* the budget of the last turn ran out */
 	struct epoll_event events[EVENTS_MAX];
 };
 
@@ -160,7 +160,7 @@ static void pass_time(struct loop *loop)
 
 	http_expire(loop->parts->http);
 	loop->advancing = api_next_deadline(api) <= loop->now && api_advance(api, loop->now, ADVANCE_BUDGET);
-	commit_turn(loop->parts->commit, loop->now);     /* last, so that nothing gathered lies until the next turn */
+	commit_turn(loop->parts->commit, loop->now); /* last, so that nothing gathered lies until the next turn */
 	next = api_next_deadline(api);
 	loop->planned = next < loop->now ? loop->now : next;
 }
@@ -172,7 +172,7 @@ static void stage_turn(struct loop *loop)
 		stage_begin(loop, LEAVING, LEAVE_TIMEOUT);
 	}
 	if (loop->stage == LEAVING &&
-	    (loop->now >= loop->stage_ends || !(http_sending(loop->parts->http) || has_work(loop))))
+		(loop->now >= loop->stage_ends || !(http_sending(loop->parts->http) || has_work(loop))))
 		loop->stage = LEFT;
 }
 
@@ -185,9 +185,9 @@ static void turn(struct loop *loop, bool looks)
 	late = lateness(loop);
 	if (late > 0) {
 		if (count == 0)
-			count = look(loop, 0);     /* a stop and its end by signals interrupt the wait without a result */
+			count = look(loop, 0); /* a stop and its end by signals interrupt the wait without a result */
 		log_write(LOG_WARNING, "the loop stalled",
-		          &(const struct log_field){.name = "milliseconds", .number = (int64_t)(late / CLOCK_MS)}, 1);
+				  &(const struct log_field){.name = "milliseconds", .number = (int64_t)(late / CLOCK_MS)}, 1);
 	}
 	fair_lateness(loop->parts->fair, late);
 	serve(loop, count, late);
@@ -212,7 +212,7 @@ int loop_run(const struct loop_parts *parts)
 	stop_signals(&set);
 	loop.signal_fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
 	if (loop.signal_fd < 0 || !watch_descriptor(&loop, &loop.signals, signal_ready, loop.signal_fd) ||
-	    !watch_descriptor(&loop, &loop.store, store_ready, parts->store_descriptor)) {
+		!watch_descriptor(&loop, &loop.store, store_ready, parts->store_descriptor)) {
 		log_text(LOG_ERROR, "the loop cannot start", "error", strerror(errno));
 		loop.stage = LEFT;
 		loop.status = 1;

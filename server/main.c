@@ -29,7 +29,7 @@ static void tell_ready(const struct config *config, uint16_t port)
 	bool six = strchr(config->listen_host, ':') != NULL;
 
 	snprintf(line, sizeof(line), "listening on http://%s%s%s:%u", six ? "[" : "", config->listen_host, six ? "]" : "",
-	         port);
+			 port);
 	log_plain(line);
 }
 

@@ -14,10 +14,10 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#define DESCRIPTORS_SPARE 128        /* besides connections: the daemons' own, files, signals */
-#define CONNECTIONS_SPARE 1000       /* never parked, so that heartbeats and releases get in */
+#define DESCRIPTORS_SPARE 128  /* besides connections: the daemons' own, files, signals */
+#define CONNECTIONS_SPARE 1000 /* never parked, so that heartbeats and releases get in */
 #define WAIT_STANDARD (30 * CLOCK_S)
-#define CALL_BUDGET 256              /* units of work that one call of the core may do besides its own */
+#define CALL_BUDGET 256 /* units of work that one call of the core may do besides its own */
 
 /* ---- what the configuration asks for ---- */
 
@@ -37,8 +37,8 @@ static bool calculators_create(struct server *server, char *error)
 		server->calculators[i] =
 			calculator_create(pool->name, pool->share_calculator, (uint32_t)pool->max_slots, reason, sizeof(reason));
 		if (!server->calculators[i])
-			return config_fail(error, "%s: share_calculator of pool '%s': %s", config_origin(pool, "share_calculator"), pool->name,
-			            reason);
+			return config_fail(error, "%s: share_calculator of pool '%s': %s", config_origin(pool, "share_calculator"),
+							   pool->name, reason);
 	}
 	return true;
 }
@@ -56,11 +56,12 @@ static bool raise_limit(const struct config *config, char *error)
 	raised = (struct rlimit){.rlim_cur = needed, .rlim_max = limit.rlim_max > needed ? limit.rlim_max : needed};
 	if (setrlimit(RLIMIT_NOFILE, &raised) == 0)
 		return true;
-	return config_fail(error,
-	            "%s: max_connections %llu needs %llu open files, but this process may have %llu: raise that limit "
-	            "(ulimit -n) or lower max_connections",
-	            config_origin(&config->pools[0], "max_connections"), (unsigned long long)config->max_connections,
-	            (unsigned long long)needed, (unsigned long long)limit.rlim_max);
+	return config_fail(
+		error,
+		"%s: max_connections %llu needs %llu open files, but this process may have %llu: raise that limit "
+		"(ulimit -n) or lower max_connections",
+		config_origin(&config->pools[0], "max_connections"), (unsigned long long)config->max_connections,
+		(unsigned long long)needed, (unsigned long long)limit.rlim_max);
 }
 
 bool server_check(struct server *server, const struct config *config, char error[CONFIG_ERROR_MAX])
@@ -190,8 +191,8 @@ static bool front_create(struct server *server, char *error)
 	server->port = config->listen_port;
 	http.listener = socket_listen(config->listen_host, &server->port);
 	if (http.listener < 0)
-		return config_fail(error, "%s: cannot listen on %s: %s", config_origin(&config->pools[0], "listen"), config->listen,
-		            strerror(errno));
+		return config_fail(error, "%s: cannot listen on %s: %s", config_origin(&config->pools[0], "listen"),
+						   config->listen, strerror(errno));
 	http.epoll = server->epoll;
 	server->http = http_create(&http);
 	return server->http || config_fail(error, "the HTTP daemons cannot start");

@@ -38,7 +38,7 @@ static bool bind_and_listen(int fd, const union address *address, socklen_t size
 	int on = 1;
 
 	if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) != 0 || bind(fd, &address->any, size) != 0 ||
-	    listen(fd, BACKLOG) != 0 || getsockname(fd, &bound.any, &bound_size) != 0)
+		listen(fd, BACKLOG) != 0 || getsockname(fd, &bound.any, &bound_size) != 0)
 		return false;
 	*port = ntohs(bound.any.sa_family == AF_INET ? bound.four.sin_port : bound.six.sin6_port);
 	return true;

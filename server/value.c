@@ -86,8 +86,8 @@ bool value_duration(const char *text, uint64_t *ret_ns)
 			return false;
 		if (!*text && next == 0)
 			return !__builtin_mul_overflow(number, CLOCK_S, ret_ns);
-		if ((unit = unit_at(&text, next)) == UNIT_COUNT ||
-		    __builtin_mul_overflow(number, units[unit].ns, &part) || __builtin_add_overflow(sum, part, &sum))
+		if ((unit = unit_at(&text, next)) == UNIT_COUNT || __builtin_mul_overflow(number, units[unit].ns, &part) ||
+			__builtin_add_overflow(sum, part, &sum))
 			return false;
 		next = unit + 1;
 	} while (*text);
@@ -104,7 +104,7 @@ void value_duration_text(uint64_t ns, char text[VALUE_DURATION_TEXT])
 
 		if (count > 0)
 			size += (size_t)snprintf(text + size, VALUE_DURATION_TEXT - size, "%llu%s", (unsigned long long)count,
-			                         units[i].name);
+									 units[i].name);
 		ns %= units[i].ns;
 	}
 	if (size == 0)

@@ -193,7 +193,7 @@ static void expected(const struct setting *option, char *text, size_t size)
 	case DURATION:
 		value_duration_text(option->min, least);
 		value_duration_text(option->max, most);
-		snprintf(text, size, "a duration from %s to %s, such as 250ms, 30s, 1m30s or 2h", least, most);
+		snprintf(text, size, "a duration from %s to %s, such as 0.5 (seconds), 250ms, 30s, 1m30s or 2h", least, most);
 		break;
 	case BOOL:
 		snprintf(text, size, "true or false");
@@ -487,7 +487,7 @@ static bool read_flags(struct flags *flags, struct flag_texts *texts, int argc, 
 		.parser = parse_flag,
 		.doc = "Share a fixed number of slots fairly among tenants, over HTTP.\v"
 			   "Each option is also a variable (FAIRSHARED_MAX_SLOTS) and a key of the file (max_slots = 10); "
-			   "durations are written 250ms, 30s, 1m30s, 2h.",
+			   "durations are written 250ms, 30s, 1m30s, 2h, or as seconds: 30, 0.5.",
 	};
 
 	describe_flags(texts);

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 #include "value.h"
 
-#include "clock.h"
+#include "parse.h"
 
 #include <arpa/inet.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#define MS UINT64_C(1000000)
 
 static const struct unit {
 	const char *name;
@@ -15,7 +17,6 @@ static const struct unit {
 	{"h", UINT64_C(3600000000000)},
 	{"m", UINT64_C(60000000000)},
 	{"s", UINT64_C(1000000000)},
-	{"ms", UINT64_C(1000000)},
 };
 
 #define UNIT_COUNT (sizeof(units) / sizeof(units[0]))
@@ -60,39 +61,9 @@ bool value_bool(const char *text, bool *ret_value)
 	return true;
 }
 
-/* unit_at reads the letters at *at as a unit at or past `first`; UNIT_COUNT when there is none. */
-static size_t unit_at(const char **at, size_t first)
-{
-	size_t size = strspn(*at, "hms");
-
-	for (size_t i = first; i < UNIT_COUNT; i++)
-		if (strlen(units[i].name) == size && !strncmp(*at, units[i].name, size)) {
-			*at += size;
-			return i;
-		}
-	return UNIT_COUNT;
-}
-
 bool value_duration(const char *text, uint64_t *ret_ns)
 {
-	uint64_t sum = 0;
-	size_t next = 0;
-
-	do {
-		uint64_t number, part;
-		size_t unit;
-
-		if (!digits(&text, &number))
-			return false;
-		if (!*text && next == 0)
-			return !__builtin_mul_overflow(number, CLOCK_S, ret_ns);
-		if ((unit = unit_at(&text, next)) == UNIT_COUNT || __builtin_mul_overflow(number, units[unit].ns, &part) ||
-			__builtin_add_overflow(sum, part, &sum))
-			return false;
-		next = unit + 1;
-	} while (*text);
-	*ret_ns = sum;
-	return true;
+	return parse_duration(text, ret_ns);
 }
 
 void value_duration_text(uint64_t ns, char text[VALUE_DURATION_TEXT])
@@ -107,7 +78,12 @@ void value_duration_text(uint64_t ns, char text[VALUE_DURATION_TEXT])
 									 units[i].name);
 		ns %= units[i].ns;
 	}
-	if (size == 0)
+	if (ns % MS != 0)
+		snprintf(text + size, VALUE_DURATION_TEXT - size, "%llu.%06llums", (unsigned long long)(ns / MS),
+				 (unsigned long long)(ns % MS));
+	else if (ns > 0)
+		snprintf(text + size, VALUE_DURATION_TEXT - size, "%llums", (unsigned long long)(ns / MS));
+	else if (size == 0)
 		snprintf(text, VALUE_DURATION_TEXT, "0s");
 }
 

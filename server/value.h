@@ -18,7 +18,7 @@ bool value_fraction(const char *text, double *ret);
 /* value_bool reads true or false. */
 bool value_bool(const char *text, bool *ret_value);
 
-/* value_duration reads 30 (seconds), 250ms, 30s, 1m30s, 2h: units from the largest down, each at most once, fractions not allowed. */
+/* value_duration reads 0.5 (seconds), 250ms, 30s, 1m30s, 2h, as the API does; fractions below a nanosecond are lost. */
 bool value_duration(const char *text, uint64_t *ret_ns);
 
 /* value_duration_text writes what value_duration reads. */

@@ -47,6 +47,14 @@ Test(config, files_that_are_wrong)
 		{"ttl = soon\n", ":1:", "soon"},
 		{"ttl = 5x\n", ":1:", "5x"},
 		{"ttl = -5s\n", ":1:", "-5s"},
+		{"ttl = .5\n", ":1:", ".5"},
+		{"ttl = 1.\n", ":1:", "1."},
+		{"ttl = 1,5\n", ":1:", "1,5"},
+		{"ttl = 1e1\n", ":1:", "1e1"},
+		{"ttl = 1.5.5\n", ":1:", "1.5.5"},
+		{"ttl = 1m30\n", ":1:", "1m30"},
+		{"ttl = 30s1m\n", ":1:", "30s1m"},
+		{"ttl = 0.05\n", ":1:", "100ms"},
 		{"min_ttl = 10ms\n", ":1:", "100ms"},
 		{"min_ttl = 1m\nmax_ttl = 30s\n", ":", "max_ttl"},
 		{"auto_register = perhaps\n", ":1:", "perhaps"},
@@ -153,6 +161,30 @@ Test(config, flag_over_environment_over_file)
 	path = temp_file(dir, "again.conf", words);
 	cr_assert(run_once((const char *[]){"--print-config", "--config", path, NULL}, NULL, &words) == 0, "%s", words);
 	cr_assert(strstr(words, "\nmax_slots = 7\n") && strstr(words, "[pool other]\nmax_slots = 3\n"), "%s", words);
+}
+
+Test(config, durations_have_units_or_are_seconds_with_fractions)
+{
+	const struct {
+		const char *text, *printed;
+	} rows[] = {
+		{"30", "30s"},			{"0.5", "500ms"},			{"1.25", "1s250ms"},
+		{"90.001", "1m30s1ms"}, {"250ms", "250ms"},			{"1m30s", "1m30s"},
+		{"2h", "2h"},			{"1.5h", "1h30m"},			{"0.25s", "250ms"},
+		{"3600.5", "1h500ms"},	{"0.2505", "250.500000ms"}, {"250.500000ms", "250.500000ms"},
+	};
+	const char *dir = temp_dir(), *words;
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		const char *path = temp_file(dir, "f.conf", text_format("queue_grace = %s\n", rows[i].text));
+		const char *variable = text_format("FAIRSHARED_CLAIM=%s", rows[i].text);
+		const char *const arguments[] = {"--print-config", "--config", path, "--max-wait", rows[i].text, NULL};
+
+		cr_assert(run_once(arguments, (const char *[]){variable, NULL}, &words) == 0, "%s: %s", rows[i].text, words);
+		cr_assert(strstr(words, text_format("\nqueue_grace = %s\n", rows[i].printed)), "%s: %s", rows[i].text, words);
+		cr_assert(strstr(words, text_format("\nclaim = %s\n", rows[i].printed)), "%s: %s", rows[i].text, words);
+		cr_assert(strstr(words, text_format("\nmax_wait = %s\n", rows[i].printed)), "%s: %s", rows[i].text, words);
+	}
 }
 
 Test(config, a_share_calculator_and_pools_from_a_file_serve)

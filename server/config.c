@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "config.h"
 
+#include "nearest.h"
 #include "value.h"
 #include "version.h"
 
@@ -8,12 +9,14 @@
 #include <ctype.h>
 #include <errno.h>
 #include <ini.h>
+#include <regex.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #define ENVIRONMENT_PREFIX "FAIRSHARED_"
+#define VARIABLE_MAX 64
 #define FILE_LINE_MAX 4096
 #define H (UINT64_C(3600) * 1000000000)
 #define S UINT64_C(1000000000)
@@ -106,6 +109,26 @@ static const struct setting *option_find(const char *name)
 		if (!strcmp(options[i].name, name))
 			return &options[i];
 	return NULL;
+}
+
+/* option_nearest finds what a misspelled name was meant to be; NULL when more than a third of it would be wrong. */
+static const struct setting *option_nearest(const char *name, size_t size)
+{
+	const struct setting *nearest = NULL;
+	char text[VARIABLE_MAX] = "";
+	size_t least = size / 3 + 1;
+
+	for (size_t i = 0; i < size && i < sizeof(text) - 1; i++)
+		text[i] = (char)tolower((unsigned char)name[i]);
+	for (size_t i = 0; i < OPTION_COUNT; i++) {
+		size_t distance = nearest_distance(text, options[i].name);
+
+		if (distance < least) {
+			least = distance;
+			nearest = &options[i];
+		}
+	}
+	return nearest;
 }
 
 /* target points at the member that an option sets. */
@@ -326,6 +349,15 @@ static char *read_line(char *line, int size, void *context)
 	return reader->failed ? NULL : line;
 }
 
+static bool key_unknown(const struct file_reader *reader, const char *origin, const char *name)
+{
+	const struct setting *nearest = option_nearest(name, strlen(name));
+
+	if (nearest && nearest->scope != NOT_IN_FILE)
+		return config_fail(reader->error, "%s: unknown key '%s': did you mean %s?", origin, name, nearest->name);
+	return config_fail(reader->error, "%s: unknown key '%s': see --help for what there is", origin, name);
+}
+
 static int read_key(void *context, const char *section, const char *name, const char *text)
 {
 	struct file_reader *reader = context;
@@ -336,7 +368,7 @@ static int read_key(void *context, const char *section, const char *name, const 
 	(void)section;
 	snprintf(origin, sizeof(origin), "%s:%u", reader->path, reader->line);
 	if (!option || option->scope == NOT_IN_FILE)
-		reader->failed = !config_fail(reader->error, "%s: unknown key '%s'", origin, name);
+		reader->failed = !key_unknown(reader, origin, name);
 	else if (reader->in_section && option->scope != POOL)
 		reader->failed =
 			!config_fail(reader->error, "%s: '%s' is not a key of a pool; write it above all sections", origin, name);
@@ -375,38 +407,78 @@ static bool read_file(struct config *config, char *error)
 
 /* ---- the environment ---- */
 
-/* variable_option finds the option of a variable's name that ends at '='; NULL for none. */
-static const struct setting *variable_option(const char *name)
+static void variable_name(const struct setting *option, char text[VARIABLE_MAX])
 {
-	size_t size = strcspn(name, "=");
+	snprintf(text, VARIABLE_MAX, ENVIRONMENT_PREFIX "%s", option->name);
+	for (char *p = text; *p; p++)
+		*p = (char)toupper((unsigned char)*p);
+}
 
+/* variable_option finds the option of a variable; NULL for none. */
+static const struct setting *variable_option(const char *name, size_t size)
+{
 	for (size_t i = 0; i < OPTION_COUNT; i++) {
-		size_t at = 0;
+		char text[VARIABLE_MAX];
 
-		while (at < size && toupper((unsigned char)options[i].name[at]) == name[at])
-			at++;
-		if (at == size && !options[i].name[at])
+		variable_name(&options[i], text);
+		if (strlen(text) == size && !memcmp(text, name, size))
 			return &options[i];
 	}
 	return NULL;
+}
+
+/*
+ * Kubernetes tells every container of the Services around it, and Docker of its links, in variables that begin with
+ * their names. Those of a Service named fairshared, or fairshared-web, are not meant for us. Where a misspelled key
+ * might look the same (FAIRSHARED_PORT=8080), the value decides: theirs is tcp://10.0.0.1:8080.
+ */
+static bool tells_of_a_service(const char *variable)
+{
+	static const char pattern[] = "^" ENVIRONMENT_PREFIX "([A-Z0-9_]+_)?("
+								  "SERVICE_HOST=|"
+								  "SERVICE_PORT(_[A-Z0-9_]+)?=|"
+								  "PORT(_[0-9]+_(TCP|UDP|SCTP))?=(tcp|udp|sctp)://|"
+								  "PORT_[0-9]+_(TCP|UDP|SCTP)_(ADDR|PORT|PROTO)=)";
+	regex_t regex;
+	bool tells;
+
+	if (regcomp(&regex, pattern, REG_EXTENDED | REG_NOSUB) != 0)
+		return false;
+	tells = regexec(&regex, variable, 0, NULL, 0) == 0;
+	regfree(&regex);
+	return tells;
+}
+
+static bool variable_unknown(const char *variable, size_t size, char *error)
+{
+	size_t prefix = strlen(ENVIRONMENT_PREFIX);
+	const struct setting *nearest = option_nearest(variable + prefix, size - prefix);
+	char text[VARIABLE_MAX];
+
+	if (!nearest)
+		return config_fail(error, "unknown environment variable %.*s: unset it, or see --help for what there is",
+						   (int)size, variable);
+	variable_name(nearest, text);
+	return config_fail(error, "unknown environment variable %.*s: did you mean %s?", (int)size, variable, text);
 }
 
 /* read_environment sets the options of one kind: --config's variable must be known before the file is read. */
 static bool read_environment(struct config *config, bool before_file, char *error)
 {
 	for (char **at = environ; *at; at++) {
-		const char *name = *at + strlen(ENVIRONMENT_PREFIX);
-		const struct setting *option;
-		char origin[80];
+		size_t size = strcspn(*at, "=");
+		const struct setting *option = variable_option(*at, size);
+		char origin[VARIABLE_MAX];
 
-		if (strncmp(*at, ENVIRONMENT_PREFIX, strlen(ENVIRONMENT_PREFIX)) != 0 || !strchr(name, '='))
+		if (strncmp(*at, ENVIRONMENT_PREFIX, strlen(ENVIRONMENT_PREFIX)) != 0 || !(*at)[size])
 			continue;
-		option = variable_option(name);
+		if (!option && tells_of_a_service(*at))
+			continue;
 		if (!option)
-			return config_fail(error, "unknown environment variable %.*s", (int)strcspn(*at, "="), *at);
-		snprintf(origin, sizeof(origin), "%.*s", (int)strcspn(*at, "="), *at);
+			return variable_unknown(*at, size, error);
+		variable_name(option, origin);
 		if ((option->scope == NOT_IN_FILE) == before_file &&
-			!set(config, &config->pools[0], option, strchr(name, '=') + 1, origin, error))
+			!set(config, &config->pools[0], option, *at + size + 1, origin, error))
 			return false;
 	}
 	return true;

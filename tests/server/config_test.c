@@ -32,7 +32,9 @@ static void check_file(const char *dir, const struct row *row)
 Test(config, files_that_are_wrong)
 {
 	const struct row rows[] = {
-		{"max_slotz = 5\n", ":1:", "max_slotz"},
+		{"max_slotz = 5\n", ":1:", "unknown key 'max_slotz': did you mean max_slots?"},
+		{"max-slots = 5\n", ":1:", "did you mean max_slots?"},
+		{"config = other\n", ":1:", "unknown key 'config'"},
 		{"# a comment\n\nmax_slots = 5\nfoo = 1\n", ":4:", "foo"},
 		{"max_slots = ten\n", ":1:", "ten"},
 		{"max_slots =\n", ":1:", "max_slots"},
@@ -132,7 +134,9 @@ Test(config, flags_and_environment_that_are_wrong)
 	check_words((const char *[]){LISTEN, "surplus", NULL}, NULL, "surplus");
 	check_words((const char *[]){"--listen", taken, NULL}, NULL, taken);
 	check_words((const char *[]){LISTEN, NULL}, (const char *[]){"FAIRSHARED_MAX_SLOTZ=5", NULL},
-				"FAIRSHARED_MAX_SLOTZ");
+				"FAIRSHARED_MAX_SLOTZ: did you mean FAIRSHARED_MAX_SLOTS?");
+	check_words((const char *[]){LISTEN, NULL}, (const char *[]){"FAIRSHARED_max_slots=5", NULL},
+				"did you mean FAIRSHARED_MAX_SLOTS?");
 	check_words((const char *[]){LISTEN, NULL}, (const char *[]){"FAIRSHARED_MAX_SLOTS=ten", NULL},
 				"FAIRSHARED_MAX_SLOTS");
 	check_words((const char *[]){LISTEN, NULL}, (const char *[]){"FAIRSHARED_SHARE_CALCULATOR=nil", NULL},
@@ -161,6 +165,60 @@ Test(config, flag_over_environment_over_file)
 	path = temp_file(dir, "again.conf", words);
 	cr_assert(run_once((const char *[]){"--print-config", "--config", path, NULL}, NULL, &words) == 0, "%s", words);
 	cr_assert(strstr(words, "\nmax_slots = 7\n") && strstr(words, "[pool other]\nmax_slots = 3\n"), "%s", words);
+}
+
+/* As `kubectl exec POD -- env` shows them beside a Service `fairshared` with a named port, and others named after it.
+ */
+Test(config, variables_that_kubernetes_makes_of_services_are_not_ours)
+{
+	const char *const environment[] = {
+		"FAIRSHARED_SERVICE_HOST=10.96.0.7",
+		"FAIRSHARED_SERVICE_PORT=8080",
+		"FAIRSHARED_SERVICE_PORT_HTTP=8080",
+		"FAIRSHARED_SERVICE_PORT_WEB_UI=8081",
+		"FAIRSHARED_PORT=tcp://10.96.0.7:8080",
+		"FAIRSHARED_PORT_8080_TCP=tcp://10.96.0.7:8080",
+		"FAIRSHARED_PORT_8080_TCP_ADDR=10.96.0.7",
+		"FAIRSHARED_PORT_8080_TCP_PORT=8080",
+		"FAIRSHARED_PORT_8080_TCP_PROTO=tcp",
+		"FAIRSHARED_PORT_53_UDP=udp://10.96.0.7:53",
+		"FAIRSHARED_PORT_53_UDP_PROTO=udp",
+		"FAIRSHARED_PORT_9_SCTP=sctp://10.96.0.7:9",
+		"FAIRSHARED_PORT_9_SCTP_ADDR=10.96.0.7",
+		"FAIRSHARED_WEB_SERVICE_HOST=10.96.0.8",
+		"FAIRSHARED_WEB_PORT=tcp://10.96.0.8:80",
+		"FAIRSHARED_WEB_PORT_80_TCP_ADDR=10.96.0.8",
+		"FAIRSHARED_MAX_SLOTS=6",
+		NULL,
+	};
+	const char *words;
+
+	cr_assert(run_once((const char *[]){"--print-config", NULL}, environment, &words) == 0, "%s", words);
+	cr_assert(strstr(words, "\nmax_slots = 6\n"), "%s", words);
+}
+
+Test(config, variables_that_only_look_like_those_of_services_are_refused)
+{
+	static const char *const variables[] = {
+		"FAIRSHARED_PORT=8080",
+		"FAIRSHARED_HTTP_PORT=8080",
+		"FAIRSHARED_PORT_8080_TCP=8080",
+		"FAIRSHARED_PORT_X_TCP_ADDR=1",
+		"FAIRSHARED_PORT_8080_ICMP_ADDR=1",
+		"FAIRSHARED_SERVICE=1",
+		"FAIRSHARED_SERVICE_HOST_X=1",
+		"FAIRSHARED_HOST=10.96.0.7",
+		"FAIRSHARED_=1",
+		"FAIRSHARED_PORT_80_TCP_ADDRESS=1",
+		"FAIRSHARED_SERVICE_PORT_http=1",
+	};
+
+	for (size_t i = 0; i < sizeof(variables) / sizeof(variables[0]); i++) {
+		const char *name =
+			text_format("unknown environment variable %.*s:", (int)strcspn(variables[i], "="), variables[i]);
+
+		check_words((const char *[]){"--check-config", NULL}, (const char *[]){variables[i], NULL}, name);
+	}
 }
 
 Test(config, durations_have_units_or_are_seconds_with_fractions)

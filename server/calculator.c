@@ -114,6 +114,8 @@ static int32_t as_share(lua_State *lua)
 	number = lua_tonumber(lua, -1);
 	if (isnan(number))
 		return luaL_error(lua, "its value is not a number (nan)");
+	if (isinf(number))
+		return luaL_error(lua, "its value is infinite, as after a division by zero");
 	return number < 0 ? 0 : number > SHARE_MAX ? SHARE_MAX : (int32_t)floor(number);
 }
 

@@ -34,18 +34,19 @@ struct loop {
 	struct epoll_event events[EVENTS_MAX];
 };
 
-static void stop_signals(sigset_t *set)
+static void our_signals(sigset_t *set)
 {
 	sigemptyset(set);
 	sigaddset(set, SIGTERM);
 	sigaddset(set, SIGINT);
+	sigaddset(set, SIGHUP);
 }
 
 void loop_block_signals(void)
 {
 	sigset_t set;
 
-	stop_signals(&set);
+	our_signals(&set);
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	signal(SIGPIPE, SIG_IGN);
 }
@@ -56,21 +57,29 @@ static void stage_begin(struct loop *loop, enum stage stage, uint64_t lasts)
 	loop->stage_ends = loop->now + lasts;
 }
 
+static void told_to_stop(struct loop *loop)
+{
+	if (loop->stage != RUNNING) {
+		log_say(LOG_WARNING, "told again to stop: leaving at once");
+		loop->stage = LEFT;
+		loop->status = 1;
+		return;
+	}
+	log_say(LOG_INFO, "told to stop: draining");
+	stage_begin(loop, DRAINING, loop->parts->drain_timeout_ns);
+	commit_drain(loop->parts->commit, loop->now);
+}
+
 static void signal_ready(struct watch *watch)
 {
 	struct loop *loop = (struct loop *)watch;
 	struct signalfd_siginfo info;
 
-	while (read(loop->signal_fd, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
-		if (loop->stage != RUNNING) {
-			log_say(LOG_WARNING, "told again to stop: leaving at once");
-			loop->stage = LEFT;
-			loop->status = 1;
-			return;
-		}
-		log_say(LOG_INFO, "told to stop: draining");
-		stage_begin(loop, DRAINING, loop->parts->drain_timeout_ns);
-		commit_drain(loop->parts->commit, loop->now);
+	while (loop->stage != LEFT && read(loop->signal_fd, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
+		if (info.ssi_signo == SIGHUP)
+			log_say(LOG_WARNING, "SIGHUP: the configuration is read at the start only, restart to change it");
+		else
+			told_to_stop(loop);
 	}
 }
 
@@ -209,7 +218,7 @@ int loop_run(const struct loop_parts *parts)
 	struct loop loop = {.parts = parts, .planned = FAIR_NEVER, .stage_ends = FAIR_NEVER};
 	sigset_t set;
 
-	stop_signals(&set);
+	our_signals(&set);
 	loop.signal_fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
 	if (loop.signal_fd < 0 || !watch_descriptor(&loop, &loop.signals, signal_ready, loop.signal_fd) ||
 		!watch_descriptor(&loop, &loop.store, store_ready, parts->store_descriptor)) {

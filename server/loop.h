@@ -22,7 +22,7 @@ struct loop_parts {
 	struct commit *commit;
 };
 
-/* loop_block_signals keeps SIGTERM and SIGINT for loop_run; before anything else can be interrupted by them. */
+/* loop_block_signals keeps SIGTERM, SIGINT and SIGHUP for loop_run; before anything else can be interrupted by them. */
 void loop_block_signals(void);
 
 /* loop_run works until it is told to stop; returns the exit status: 0 after draining, 1 when told twice or on failure. */

@@ -34,6 +34,25 @@ Test(drain, sigint_drains_too)
 	cr_assert(server_leaves(server) == 0);
 }
 
+/* Operators send it to reload. The configuration is read at the start only, and a lease is worth more than that. */
+Test(drain, sighup_is_told_of_and_changes_nothing)
+{
+	struct server *server = server_start("--drain-timeout", "1h", NULL);
+	const char *id = must_acquire(server, "alice", "", NULL);
+
+	server_signal(server, SIGHUP);
+	server_says(server, "SIGHUP: the configuration is read at the start only, restart to change it");
+	cr_assert(call(server, "GET", "/readyz", NULL, NULL)->status == 200);
+	cr_assert(heartbeat(server, id)->status == 200);
+	server_signal(server, SIGTERM);
+	server_says(server, "told to stop");
+	refused(call(server, "GET", "/readyz", NULL, NULL), 503, "draining");
+	server_signal(server, SIGHUP);
+	cr_assert(heartbeat(server, id)->status == 200, "a SIGHUP is no second signal to stop");
+	must_release(server, id);
+	cr_assert(server_leaves(server) == 0);
+}
+
 Test(drain, waiters_are_refused_and_holders_go_on)
 {
 	struct server *server = server_start("--max-slots", "2", "--drain-timeout", "1h", NULL);
@@ -91,6 +110,7 @@ Test(drain, a_second_signal_leaves_at_once)
 	conn_ask(waiter, "GET", "/readyz", NULL, NULL);
 	cr_assert(conn_reply(waiter)->status == 200);
 	server_signal(server, SIGTERM);
+	server_says(server, "told to stop");
 	refused(call(server, "GET", "/readyz", NULL, NULL), 503, "draining");
 	server_signal(server, SIGTERM);
 	cr_assert(server_leaves(server) == 1);

@@ -316,6 +316,11 @@ unsigned server_port(const struct server *server)
 	return server->port;
 }
 
+void server_says(struct server *server, const char *words)
+{
+	cr_assert(wait_words(server, words), "the server does not say '%s': %s", words, say(server));
+}
+
 void server_signal(const struct server *server, int signal)
 {
 	cr_assert(kill(server->pid, signal) == 0, "kill: %s", strerror(errno));

@@ -40,6 +40,8 @@ void pause_until(uint64_t ms);
 /* server_start adds --listen 127.0.0.1:0, --auto-register and, unless given, --drain-timeout 0s. Ends with NULL. */
 struct server *server_start(const char *flag, ...) __attribute__((sentinel));
 unsigned server_port(const struct server *server);
+/* server_says waits until the server has written a line with these words. */
+void server_says(struct server *server, const char *words);
 void server_signal(const struct server *server, int signal);
 /* server_leaves waits for the process and returns its exit status. */
 int server_leaves(struct server *server);

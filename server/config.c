@@ -17,6 +17,7 @@
 
 #define ENVIRONMENT_PREFIX "FAIRSHARED_"
 #define VARIABLE_MAX 64
+#define STANDARD "default" /* the origin of a value that nobody has set */
 #define FILE_LINE_MAX 4096
 #define H (UINT64_C(3600) * 1000000000)
 #define S UINT64_C(1000000000)
@@ -255,8 +256,8 @@ static bool name_is_valid(const char *name, size_t size)
 	return true;
 }
 
-/* pool_add adds a pool with all its defaults; NULL without memory. */
-static struct config_pool *pool_add(struct config *config, const char *name, size_t size, char *error)
+/* pool_add adds a pool without values; NULL without memory. */
+static struct config_pool *pool_add(struct config *config, const char *name, size_t size)
 {
 	struct config_pool *pools = realloc(config->pools, (config->pool_count + 1) * sizeof(*pools));
 	struct config_pool *pool;
@@ -267,11 +268,47 @@ static struct config_pool *pool_add(struct config *config, const char *name, siz
 	pool = &pools[config->pool_count++];
 	memset(pool, 0, sizeof(*pool));
 	memcpy(pool->name, name, size);
-	for (size_t i = 0; i < OPTION_COUNT; i++)
-		if ((options[i].scope == POOL || config->pool_count == 1) &&
-			!set(config, pool, &options[i], options[i].standard, "default", error))
-			return NULL;
 	return pool;
+}
+
+/* top_add adds the pool `default`, and gives every option its default. */
+static bool top_add(struct config *config, char *error)
+{
+	struct config_pool *top = pool_add(config, "default", strlen("default"));
+
+	for (size_t i = 0; top && i < OPTION_COUNT; i++)
+		if (!set(config, top, &options[i], options[i].standard, STANDARD, error))
+			return false;
+	return top != NULL;
+}
+
+/* pool_inherit gives a pool what its section did not name: the value of the top, from wherever the top has it. */
+static bool pool_inherit(const struct config *config, struct config_pool *pool)
+{
+	const struct config_pool *top = &config->pools[0];
+
+	for (size_t i = 0; i < OPTION_COUNT; i++) {
+		void *member = target(config, pool, &options[i]);
+		const void *from = target(config, top, &options[i]);
+
+		if (options[i].scope != POOL || pool->origins[i])
+			continue;
+		if (options[i].type == NUMBER)
+			*(uint64_t *)member = *(const uint64_t *)from;
+		else if (!replace(member, *(char *const *)from))
+			return false;
+		if (!replace(&pool->origins[i], top->origins[i]))
+			return false;
+	}
+	return true;
+}
+
+static bool pools_inherit(struct config *config, char *error)
+{
+	for (size_t i = 1; i < config->pool_count; i++)
+		if (!pool_inherit(config, &config->pools[i]))
+			return config_fail(error, "out of memory");
+	return true;
 }
 
 static struct config_pool *pool_find(struct config *config, const char *name, size_t size)
@@ -323,9 +360,9 @@ static void section_begin(struct file_reader *reader, const char *line)
 	}
 	pool = pool_find(reader->config, name, size);
 	if (!pool)
-		pool = pool_add(reader->config, name, size, reader->error);
+		pool = pool_add(reader->config, name, size);
 	if (!pool) {
-		reader->failed = true;
+		reader->failed = !config_fail(reader->error, "out of memory");
 		return;
 	}
 	reader->pool = (size_t)(pool - reader->config->pools);
@@ -372,7 +409,7 @@ static int read_key(void *context, const char *section, const char *name, const 
 	else if (reader->in_section && option->scope != POOL)
 		reader->failed =
 			!config_fail(reader->error, "%s: '%s' is not a key of a pool; write it above all sections", origin, name);
-	else if (strcmp(pool->origins[option - options], "default") != 0)
+	else if (strcmp(config_origin(pool, name), STANDARD) != 0)
 		reader->failed =
 			!config_fail(reader->error, "%s: '%s' was set before at %s", origin, name, pool->origins[option - options]);
 	else
@@ -623,13 +660,13 @@ bool config_load(struct config *config, int argc, char **argv, char error[CONFIG
 	if (!read_flags(&flags, &texts, argc, argv))
 		return config_fail(error, "the command line cannot be read");
 	config->action = flags.action;
-	if (!pool_add(config, "default", strlen("default"), error) || !read_environment(config, true, error) ||
+	if (!top_add(config, error) || !read_environment(config, true, error) ||
 		!set_flags(config, &flags, &texts, true, error))
 		return false;
 	if (*config->file && !read_file(config, error))
 		return false;
 	return read_environment(config, false, error) && set_flags(config, &flags, &texts, false, error) &&
-		   check_together(config, error);
+		   pools_inherit(config, error) && check_together(config, error);
 }
 
 void config_free(struct config *config)
@@ -653,7 +690,7 @@ const char *config_origin(const struct config_pool *pool, const char *key)
 {
 	const struct setting *option = option_find(key);
 
-	return option && pool->origins[option - options] ? pool->origins[option - options] : "default";
+	return option && pool->origins[option - options] ? pool->origins[option - options] : STANDARD;
 }
 
 static void print_option(const struct config *config, const struct config_pool *pool, const struct setting *option,

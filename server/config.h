@@ -20,7 +20,10 @@
 
 enum config_action { CONFIG_RUN, CONFIG_CHECK, CONFIG_PRINT };
 
-/* What a [pool NAME] section holds; the first pool is `default`, configured at the top of the file and by flags. */
+/*
+ * What a [pool NAME] section holds. The first pool is `default`, configured by flags, environment and the top of the
+ * file; what a section does not name is as in `default`.
+ */
 struct config_pool {
 	char name[FAIR_NAME_MAX + 1];
 	uint64_t max_slots, min_share, max_waiting, tenant_max_waiting;

@@ -172,6 +172,58 @@ Test(config, flag_over_environment_over_file)
 	cr_assert(strstr(words, "\nmax_slots = 7\n") && strstr(words, "[pool other]\nmax_slots = 3\n"), "%s", words);
 }
 
+static void check_print(const char *const *arguments, const char *const *environment, const char *pools)
+{
+	const char *words, *at;
+
+	cr_assert(run_once(arguments, environment, &words) == 0, "%s", words);
+	at = strstr(words, "\n[pool ");
+	cr_assert(at && !strcmp(at, pools), "%s", words);
+}
+
+/* The top of the file, variables and flags are the defaults of sections; a section's own value wins over all of them.
+ */
+Test(config, what_a_section_does_not_name_is_as_at_the_top)
+{
+	const char *dir = temp_dir(), *words;
+	const char *path = temp_file(dir, "f.conf",
+								 "max_slots = 50\nmin_share = 2\nshare_calculator = max_slots\n"
+								 "[pool a]\n"
+								 "[pool b]\nmax_slots = 4\nmin_share = 1\nshare_calculator =\nmax_waiting = 7\n");
+	const char *const file[] = {"--print-config", "--config", path, NULL};
+	const char *const flags[] = {"--print-config", "--config", path, "--max-slots", "60", NULL};
+	const char *const environment[] = {"FAIRSHARED_MAX_SLOTS=55", "FAIRSHARED_TENANT_MAX_WAITING=9", NULL};
+	const char *again;
+
+#define POOL(name, slots, share, calculator, waiting, tenant)                                                          \
+	"\n[pool " name "]\nmax_slots = " slots "\nmin_share = " share "\npolicy = equal\nshare_calculator =" calculator   \
+	"\nmax_waiting = " waiting "\ntenant_max_waiting = " tenant "\n"
+	check_print(file, NULL, POOL("a", "50", "2", " max_slots", "10000", "1000") POOL("b", "4", "1", "", "7", "1000"));
+	check_print(file, environment, POOL("a", "55", "2", " max_slots", "10000", "9") POOL("b", "4", "1", "", "7", "9"));
+	check_print(flags, environment, POOL("a", "60", "2", " max_slots", "10000", "9") POOL("b", "4", "1", "", "7", "9"));
+	/* What is printed stands by itself: as a file it gives the same pools. */
+	cr_assert(run_once(flags, environment, &words) == 0);
+	again = temp_file(dir, "again.conf", words);
+	check_print((const char *[]){"--print-config", "--config", again, NULL}, NULL,
+				POOL("a", "60", "2", " max_slots", "10000", "9") POOL("b", "4", "1", "", "7", "9"));
+#undef POOL
+}
+
+Test(config, a_reason_names_where_a_section_has_its_value_from)
+{
+	const char *path = temp_file(temp_dir(), "f.conf", "min_share = 3\n[pool a]\nmax_slots = 2\n");
+	const char *other = temp_file(temp_dir(), "g.conf", "[pool a]\nmin_share = 8\n");
+	const char *small = temp_file(temp_dir(), "h.conf", "[pool a]\nmax_slots = 2\n");
+
+	check_words((const char *[]){"--check-config", "--config", path, NULL}, NULL,
+				text_format("%s:1: min_share 3 of pool 'a' is more than its max_slots 2 (%s:3)", path, path));
+	check_words((const char *[]){"--check-config", "--config", other, "--max-slots", "5", NULL}, NULL,
+				text_format("%s:2: min_share 8 of pool 'a' is more than its max_slots 5 (--max-slots)", other));
+	check_words((const char *[]){"--check-config", "--config", small, NULL},
+				(const char *[]){"FAIRSHARED_SHARE_CALCULATOR=max_slots > 5 and 5 or nil", NULL},
+				"FAIRSHARED_SHARE_CALCULATOR: share_calculator of pool 'a': for 1 demanding");
+}
+
 /* As `kubectl exec POD -- env` shows them beside a Service `fairshared` with a named port, and others named after it.
  */
 Test(config, variables_that_kubernetes_makes_of_services_are_not_ours)

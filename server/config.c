@@ -18,7 +18,7 @@
 #define ENVIRONMENT_PREFIX "FAIRSHARED_"
 #define VARIABLE_MAX 64
 #define STANDARD "default" /* the origin of a value that nobody has set */
-#define FILE_LINE_MAX 4096
+#define FILE_LINE_MAX 4094 /* bytes, without the line's end */
 #define H (UINT64_C(3600) * 1000000000)
 #define S UINT64_C(1000000000)
 #define MS UINT64_C(1000000)
@@ -378,7 +378,7 @@ static char *read_line(char *line, int size, void *context)
 	reader->line++;
 	if (!strchr(line, '\n') && !feof(reader->file)) {
 		reader->failed = !config_fail(reader->error, "%s:%u: the line is longer than %d bytes", reader->path,
-									  reader->line, FILE_LINE_MAX - 3);
+									  reader->line, FILE_LINE_MAX);
 		return NULL;
 	}
 	if (line[strspn(line, " \t")] == '[')
@@ -426,8 +426,8 @@ static bool read_file(struct config *config, char *error)
 	if (!reader.file)
 		return config_fail(error, "%s: %s", config->file, strerror(errno));
 	ini_use_stack = false;
-	ini_max_line = FILE_LINE_MAX;
-	ini_initial_alloc = FILE_LINE_MAX;
+	ini_max_line = FILE_LINE_MAX + 2;
+	ini_initial_alloc = FILE_LINE_MAX + 2;
 	ini_allow_multiline = false;
 	ini_stop_on_first_error = true;
 	line = ini_parse_stream(read_line, &reader, read_key, &reader);

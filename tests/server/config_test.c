@@ -224,6 +224,36 @@ Test(config, a_reason_names_where_a_section_has_its_value_from)
 				"FAIRSHARED_SHARE_CALCULATOR: share_calculator of pool 'a': for 1 demanding");
 }
 
+/* Whole lines count: nothing that the library cuts off goes unnoticed. */
+Test(config, a_line_may_have_4094_bytes)
+{
+	const size_t begun = strlen("min_share = "), most = 4094;
+	const char *dir = temp_dir(), *words, *path;
+
+	path = temp_file(dir, "f.conf", text_format("min_share = %s2\n", text_repeat('0', most - begun - 1)));
+	cr_assert(run_once((const char *[]){"--print-config", "--config", path, NULL}, NULL, &words) == 0, "%s", words);
+	cr_assert(strstr(words, "\nmin_share = 2\n"), "%s", words);
+	path = temp_file(dir, "f.conf", text_format("# one\n# two%s\nmax_slots = 5\n", text_repeat(' ', most - 4)));
+	check_words((const char *[]){"--check-config", "--config", path, NULL}, NULL,
+				text_format("%s:2: the line is longer than 4094 bytes", path));
+}
+
+/* A semicolon after a space begins a comment wherever it stands; one without, or a #, is part of the value. */
+Test(config, comments_in_lines)
+{
+	const char *dir = temp_dir(), *words;
+	const char *path = temp_file(dir, "f.conf",
+								 "max_slots = 5 ; not 6\n"
+								 "share_calculator = max_slots + 0 ; + 1\n[pool a] ; of a\n");
+
+	cr_assert(run_once((const char *[]){"--print-config", "--config", path, NULL}, NULL, &words) == 0, "%s", words);
+	cr_assert(strstr(words, "\nmax_slots = 5\n") && strstr(words, "share_calculator = max_slots + 0\n"), "%s", words);
+	path = temp_file(dir, "f.conf", "share_calculator = (function() local x = 4; return x end)()\n");
+	cr_assert(run_once((const char *[]){"--check-config", "--config", path, NULL}, NULL, &words) == 0, "%s", words);
+	path = temp_file(dir, "f.conf", "max_slots = 5 # not 6\n");
+	check_words((const char *[]){"--check-config", "--config", path, NULL}, NULL, "max_slots is '5 # not 6'");
+}
+
 /* As `kubectl exec POD -- env` shows them beside a Service `fairshared` with a named port, and others named after it.
  */
 Test(config, variables_that_kubernetes_makes_of_services_are_not_ours)

@@ -719,7 +719,7 @@ static void print_option(const struct config *config, const struct config_pool *
 	}
 }
 
-void config_print(const struct config *config, FILE *out)
+bool config_print(const struct config *config, FILE *out)
 {
 	for (size_t i = 0; i < OPTION_COUNT; i++)
 		if (options[i].scope != NOT_IN_FILE)
@@ -730,4 +730,5 @@ void config_print(const struct config *config, FILE *out)
 			if (options[i].scope == POOL)
 				print_option(config, &config->pools[p], &options[i], out);
 	}
+	return fflush(out) == 0 && !ferror(out);
 }

@@ -58,8 +58,8 @@ bool config_fail(char error[CONFIG_ERROR_MAX], const char *format, ...) __attrib
 bool config_load(struct config *config, int argc, char **argv, char error[CONFIG_ERROR_MAX]);
 void config_free(struct config *config);
 
-/* config_print writes the result as a configuration file. */
-void config_print(const struct config *config, FILE *out);
+/* config_print writes the result as a configuration file; false when it could not be written. */
+bool config_print(const struct config *config, FILE *out);
 
 /* config_origin tells where the value of a key comes from; borrowed. */
 const char *config_origin(const struct config_pool *pool, const char *key);

@@ -56,8 +56,8 @@ static int run(const struct config *config)
 		status = serve(&server);
 	else
 		status = 0;
-	if (status == 0 && config->action == CONFIG_PRINT)
-		config_print(config, stdout);
+	if (status == 0 && config->action == CONFIG_PRINT && !config_print(config, stdout))
+		status = refuse("the configuration cannot be written to standard output");
 	server_stop(&server);
 	return status;
 }

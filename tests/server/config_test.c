@@ -3,7 +3,9 @@
 #include "harness.h"
 
 #include <criterion/criterion.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 
 TestSuite(config, .fini = harness_fini, .timeout = MORE_TIME);
 
@@ -207,6 +209,13 @@ Test(config, what_a_section_does_not_name_is_as_at_the_top)
 	check_print((const char *[]){"--print-config", "--config", again, NULL}, NULL,
 				POOL("a", "60", "2", " max_slots", "10000", "9") POOL("b", "4", "1", "", "7", "9"));
 #undef POOL
+}
+
+Test(config, a_printed_configuration_that_does_not_arrive_is_an_error)
+{
+	int status = system(FAIRSHARED " --print-config >/dev/full 2>/dev/null");
+
+	cr_assert(WIFEXITED(status) && WEXITSTATUS(status) == 1, "%d", status);
 }
 
 Test(config, a_reason_names_where_a_section_has_its_value_from)

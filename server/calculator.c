@@ -13,7 +13,7 @@
 
 #define REMEMBERED 4096
 #define INSTRUCTIONS_MAX 10000
-#define MEMORY_MAX (128 * 1024)
+#define MEMORY_MAX ((size_t)128 * 1024)
 #define SHARE_MAX INT32_MAX
 
 /* The results met last: a row is overwritten by the next number of tenants that falls on it. */

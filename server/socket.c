@@ -33,7 +33,7 @@ static socklen_t address_of(const char *host, uint16_t port, union address *addr
 
 static bool bind_and_listen(int fd, const union address *address, socklen_t size, uint16_t *port)
 {
-	union address bound;
+	union address bound = *address;
 	socklen_t bound_size = sizeof(bound);
 	int on = 1;
 

@@ -2,6 +2,7 @@
 #include "http.h"
 
 #include "clock.h"
+#include "framing.h"
 #include "log.h"
 #include "socket.h"
 #include "watch.h"
@@ -18,11 +19,19 @@
 #include <unistd.h>
 
 #define DAEMONS_MAX 64
-#define CONNECTION_MEMORY 32768          /* from the kernel in whole pages: what a request does not touch costs nothing */
+#define CONNECTION_MEMORY 32768          /* see below */
 #define IDLE_TIMEOUT (75 * CLOCK_S)
 #define SEND_TIMEOUT (30 * CLOCK_S)
 #define ACCEPT_TURN 256                  /* connections taken in one turn */
 #define ACCEPT_PAUSE (100 * CLOCK_MS)    /* when there is no room for another */
+
+/*
+ * The memory of a connection holds what was read, 64 bytes for each header, and the reply's headers. libmicrohttpd reads
+ * up to half of it at once and clears all of it after each request. So this is room for 8 KiB of headers in 430 lines
+ * at most, in 250 where 16 KiB of a body came with them; more lines are refused (431). Twice as much would cost every
+ * request its clearing, and a parked connection two pages of its own (past 32 KiB it comes from the kernel and not
+ * from the heap): 9.7 KiB instead of 7.8.
+ */
 
 /*
  * A connection is in one of these phases. Each phase lasts equally long for all, so that the queue of a phase is in
@@ -79,9 +88,7 @@ struct request {
 	bool suspended;
 	bool begun;                          /* the headers have been looked at */
 	bool queued;                         /* the reply went to libmicrohttpd */
-	bool badly_framed;
-	unsigned hosts, codings;
-	const char *length;                  /* the first Content-Length */
+	struct framing framing;
 	size_t body_room;
 	char *body;
 	char target[];                       /* cut in two: path and query */
@@ -148,6 +155,18 @@ static void request_free(struct request *request)
 
 static void socket_ready(struct watch *watch);
 
+/*
+ * libmicrohttpd parses the query next, each parameter into its memory of the connection, and where that runs out it
+ * answers nobody. The api parses the query itself, so that it is taken away here: in libmicrohttpd's own buffer.
+ */
+static void hide_query(const char *uri)
+{
+	char *query = strchr(uri, '?');
+
+	if (query)
+		query[1] = '\0';
+}
+
 /* on_request_line makes the request: the only place that shows the target as it was sent. */
 static void *on_request_line(void *context, const char *uri, struct MHD_Connection *mhd)
 {
@@ -165,8 +184,9 @@ static void *on_request_line(void *context, const char *uri, struct MHD_Connecti
 	request->mhd = mhd;
 	request->watch.ready = socket_ready;
 	memcpy(request->target, uri, size);
-	request->badly_framed = strchr(uri, ' ') != NULL;
+	framing_target(&request->framing, uri);
 	split(request);
+	hide_query(uri);
 	phase_enter(daemon->http, c, ARRIVING);
 	return request;
 }
@@ -196,35 +216,13 @@ static void take_header(struct request *request, const char *name, const char *v
 		}
 }
 
-/*
- * What could make two readers see two different requests: libmicrohttpd lets it pass. (Its strict mode would refuse a
- * missing Host and a space in the target, but answers them with its status line twice.)
- */
-static void check_framing(struct request *request, const char *name, const char *value)
-{
-	if (!strcasecmp(name, "Content-Length")) {
-		if (request->length && strcmp(request->length, value) != 0)
-			request->badly_framed = true;
-		request->length = value;
-	} else if (!strcasecmp(name, "Transfer-Encoding")) {
-		if (strcasecmp(value, "chunked") != 0)
-			request->badly_framed = true;
-		request->codings++;
-	} else if (!strcasecmp(name, "Host")) {
-		request->hosts++;
-	}
-}
-
 static enum MHD_Result on_header(void *context, enum MHD_ValueKind kind, const char *name, const char *value)
 {
 	struct request *request = context;
 
 	(void)kind;
 	take_header(request, name, value ? value : "");
-	check_framing(request, name, value ? value : "");
-	/* A name with a space is read otherwise by others: RFC 9112, 5.1 has it refused. */
-	if (strpbrk(name, " \t"))
-		request->badly_framed = true;
+	framing_header(&request->framing, name, value ? value : "");
 	return MHD_YES;
 }
 
@@ -234,10 +232,7 @@ static bool begin(struct request *request, const char *method, const char *versi
 	request->begun = true;
 	request->api.method = method;
 	MHD_get_connection_values(request->mhd, MHD_HEADER_KIND, on_header, request);
-	if (request->codings > 1 || (request->codings && request->length) || request->hosts > 1 ||
-	    (request->hosts == 0 && !strcmp(version, MHD_HTTP_VERSION_1_1)))
-		request->badly_framed = true;
-	return !request->badly_framed;
+	return framing_end(&request->framing, !strcmp(version, MHD_HTTP_VERSION_1_1));
 }
 
 /* take_body keeps a piece of the body; what is too large is read but not kept. */

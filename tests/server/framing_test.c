@@ -181,6 +181,60 @@ Test(framing, headers_of_100_kib_get_their_status)
 	server_stop(server);
 }
 
+/* many says a0, b1, c2, ... each followed by the same. */
+static const char *many(const char *after, unsigned count)
+{
+	char *text = text_repeat('\0', (size_t)count * 16), *end = text;
+
+	for (unsigned i = 0; i < count; i++)
+		end = stpcpy(end, text_format("%c%u%s", 'a' + (char)(i % 26), i, after));
+	return text;
+}
+
+static void wrong_parameter(const struct reply *reply)
+{
+	refused(reply, 422, "invalid-value");
+	cr_assert(strstr(reply->body, "\"parameter\":\"a0\""), "%s", reply->body);
+}
+
+Test(framing, a_query_of_many_parameters_is_answered)
+{
+	static const unsigned counts[] = {300, 1000, 1300};
+	struct server *server = server_start(NULL, NULL);
+	struct conn *conn = conn_open(server_port(server));
+	const char *body = text_format("{\"tenant_id\":\"alice\"}%s", text_repeat(' ', 20000));
+
+	for (size_t i = 0; i < sizeof(counts) / sizeof(counts[0]); i++) {
+		const char *query = many("=1&", counts[i]);
+
+		wrong_parameter(conn_call(conn, "GET", text_format("/stats?%s", query), NULL, NULL));
+		wrong_parameter(conn_call(conn, "POST", text_format("/leases?%s", query), body, NULL));
+	}
+	cr_assert(conn_call(conn, "GET", "/stats?pool=default&tenants=false", NULL, NULL)->status == 200);
+	refused(conn_call(conn, "GET", "/stats?pool=default&tenants=perhaps", NULL, NULL), 422, "invalid-value");
+	server_stop(server);
+}
+
+Test(framing, many_tiny_headers_are_accepted_or_refused_at_once)
+{
+	struct server *server = server_start(NULL, NULL);
+	struct conn *conn = conn_open(server_port(server));
+	const char *tiny = many(":1234\r\n", 300);
+
+	cr_assert(strlen(tiny) > 2900);
+	for (unsigned i = 0; i < 2; i++) {
+		conn_say(conn, text_format("GET /healthz HTTP/1.1\r\nHost: x\r\n%s\r\n", tiny));
+		cr_assert(conn_reply(conn)->status == 200);
+		conn_say(conn, text_format(POST "Content-Length: 2\r\n%s\r\n{}", tiny));
+		refused(conn_reply(conn), 422, "invalid-value");
+	}
+	conn_say(conn, text_format("GET /healthz HTTP/1.1\r\nHost: x\r\n%s\r\n", many(":\r\n", 1000)));
+	cr_assert(conn_reply(conn)->status == 431);
+	cr_assert(!conn_maybe_reply(conn), "was answered twice");
+	alive(server);
+	server_stop(server);
+}
+
 /* trickle says one byte each 20 ms until the server has had enough, and returns how long that took. */
 static uint64_t trickle(struct server *server, const char *begin, const char *byte)
 {

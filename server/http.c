@@ -3,6 +3,7 @@
 
 #include "clock.h"
 #include "framing.h"
+#include "linger.h"
 #include "log.h"
 #include "socket.h"
 #include "watch.h"
@@ -44,6 +45,7 @@ struct connection {
 	enum phase phase;
 	bool cut;                            /* shut down by us, about to be closed: in no queue */
 	bool guarded;
+	bool whole;                          /* the last request of its client has been read to its end */
 	uint64_t deadline;
 	int fd;
 	struct daemon *daemon;
@@ -68,6 +70,7 @@ struct http {
 	struct api *api;
 	struct daemon daemons[DAEMONS_MAX];
 	struct connections phases[PHASE_COUNT];
+	struct linger_line linger;                /* sockets whose connection is over */
 	uint64_t timeouts[PHASE_COUNT];
 	unsigned connections;
 	uint64_t accept_at;                  /* when to accept again; FAIR_NEVER: accepting, or closed */
@@ -180,6 +183,7 @@ static void *on_request_line(void *context, const char *uri, struct MHD_Connecti
 		return NULL;
 	request_free(c->request);     /* one whose headers libmicrohttpd refused itself */
 	c->request = request;
+	c->whole = false;
 	request->connection = c;
 	request->mhd = mhd;
 	request->watch.ready = socket_ready;
@@ -429,7 +433,7 @@ static enum MHD_Result refuse(struct request *request)
 	return queue_response(request, response);
 }
 
-/* hand_over gives the complete request to the api; it is answered at once, or parked. */
+/* hand_over gives the request to the api; it is answered at once, or parked. */
 static enum MHD_Result hand_over(struct http *http, struct request *request)
 {
 	request->state = REQUEST_HANDED;
@@ -438,6 +442,20 @@ static enum MHD_Result hand_over(struct http *http, struct request *request)
 		return send_reply(request);
 	suspend(http, request);
 	return MHD_YES;
+}
+
+/*
+ * A body that is announced to be too large is not waited for: the api refuses it now. libmicrohttpd closes a connection
+ * that is answered before the body has come.
+ */
+static enum MHD_Result on_headers(struct http *http, struct request *request, const char *method, const char *version)
+{
+	if (!begin(request, method, version))
+		return refuse(request);
+	if (framing_announced(&request->framing) <= API_BODY_MAX)
+		return MHD_YES;
+	request->api.body_too_large = true;
+	return hand_over(http, request);
 }
 
 /* on_request runs for the headers, for each piece of the body, at the end of the request, and after a resume. */
@@ -453,7 +471,7 @@ static enum MHD_Result on_request(void *context, struct MHD_Connection *mhd, con
 	if (!request)
 		return MHD_NO;
 	if (!request->begun)
-		return begin(request, method, version) ? MHD_YES : refuse(request);
+		return on_headers(http, request, method, version);
 	if (*upload_size > 0) {
 		bool kept = take_body(request, upload, *upload_size);
 
@@ -462,6 +480,7 @@ static enum MHD_Result on_request(void *context, struct MHD_Connection *mhd, con
 	}
 	switch (request->state) {
 	case REQUEST_ARRIVING:
+		request->connection->whole = true;
 		return hand_over(http, request);
 	case REQUEST_ANSWERED:
 		return send_reply(request);
@@ -521,6 +540,8 @@ static void on_connection(void *context, struct MHD_Connection *mhd, void **sock
 	}
 	if (!c)
 		return;
+	if (!c->cut && !c->whole)
+		linger_add(&daemon->http->linger, c->fd, daemon->http->now);
 	phase_leave(daemon->http, c);
 	request_free(c->request);
 	daemon->connections--;
@@ -539,11 +560,13 @@ static void listener_watch(struct http *http, bool on)
 	http->accept_at = on || http->config.listener < 0 ? FAIR_NEVER : http->now + ACCEPT_PAUSE;
 }
 
-/* make_room ends the connection that has been idle longest; without one, nobody is accepted for a moment. */
+/* make_room ends what lingers or has been idle longest; where nothing does, nobody is accepted for a moment. */
 static void make_room(struct http *http)
 {
 	struct connection *oldest = TAILQ_FIRST(&http->phases[IDLE]);
 
+	if (linger_cut(&http->linger))
+		return;
 	if (oldest)
 		cut(http, oldest);
 	else
@@ -568,7 +591,7 @@ static bool accept_one(struct http *http)
 	struct daemon *daemon = emptiest(http);
 	int fd;
 
-	if (http->connections >= http->config.max_connections) {
+	if (http->connections + http->linger.count >= http->config.max_connections) {
 		make_room(http);
 		return false;
 	}
@@ -640,6 +663,7 @@ struct http *http_create(const struct http_config *config)
 		return NULL;
 	}
 	http->config = *config;
+	linger_init(&http->linger, config->epoll);
 	http->watch.ready = listener_ready;
 	http->accept_at = FAIR_NEVER;
 	http->timeouts[IDLE] = IDLE_TIMEOUT;
@@ -705,13 +729,15 @@ void http_expire(struct http *http)
 		while ((c = TAILQ_FIRST(&http->phases[i])) != NULL && c->deadline <= http->now)
 			cut(http, c);
 	}
+	linger_expire(&http->linger, http->now);
 	if (http->accept_at <= http->now)
 		listener_watch(http, true);
 }
 
 uint64_t http_deadline(const struct http *http)
 {
-	uint64_t first = http->accept_at;
+	uint64_t lingering = linger_deadline(&http->linger);
+	uint64_t first = http->accept_at < lingering ? http->accept_at : lingering;
 
 	for (unsigned i = 0; i < PHASE_COUNT; i++) {
 		const struct connection *c = TAILQ_FIRST(&http->phases[i]);
@@ -757,5 +783,6 @@ void http_destroy(struct http *http)
 			MHD_run(http->daemons[i].mhd);
 			MHD_stop_daemon(http->daemons[i].mhd);
 		}
+	linger_fini(&http->linger);
 	free(http);
 }

@@ -235,6 +235,88 @@ Test(framing, many_tiny_headers_are_accepted_or_refused_at_once)
 	server_stop(server);
 }
 
+/* too_large announces a body that is, and reads the refusal. */
+static void too_large(struct conn *conn, const char *length, const char *more)
+{
+	struct reply *reply;
+
+	conn_say(conn, text_format(POST "Content-Length: %s\r\n%s\r\n", length, more));
+	reply = conn_reply(conn);
+	refused(reply, 413, "body-too-large");
+	cr_assert_str_eq(reply_header(reply, "Connection"), "close");
+}
+
+Test(framing, a_body_announced_too_large_is_refused_at_once)
+{
+	static const char *const lengths[] = {"65537", "1000000000", "18446744073709551615"};
+	struct server *server = server_start("--request-timeout", "1h", NULL);
+	struct conn *conn;
+
+	for (size_t i = 0; i < sizeof(lengths) / sizeof(lengths[0]); i++) {
+		conn = conn_open(server_port(server));
+		too_large(conn, lengths[i], "");
+		cr_assert(!conn_maybe_reply(conn));
+		conn = conn_open(server_port(server));
+		too_large(conn, lengths[i], "Expect: 100-continue\r\n");
+		cr_assert(!conn_maybe_reply(conn));
+	}
+	conn = conn_open(server_port(server));
+	conn_say(conn, POST "Content-Length: 65536\r\nExpect: 100-continue\r\n\r\n");
+	cr_assert(conn_reply(conn)->status == 100);
+	conn_say(conn, text_repeat(' ', 65536));
+	refused(conn_reply(conn), 400, "bad-json");
+	cr_assert(conn_call(conn, "GET", "/healthz", NULL, NULL)->status == 200);
+	server_stop(server);
+}
+
+Test(framing, a_client_that_sends_all_of_a_large_body_reads_the_refusal)
+{
+	struct server *server = server_start(NULL, NULL);
+	const char *body = text_repeat(' ', 1 << 20);
+
+	for (unsigned i = 0; i < 3; i++) {
+		struct conn *conn = conn_open(server_port(server));
+
+		conn_ask(conn, "POST", "/leases", body, NULL);
+		conn_half_close(conn);
+		refused(conn_reply(conn), 413, "body-too-large");
+		cr_assert(!conn_maybe_reply(conn));
+	}
+	server_stop(server);
+}
+
+/* Twice as many as there is room for: the oldest make room. */
+Test(framing, refused_clients_that_stay_keep_nobody_out)
+{
+	struct server *server = server_start("--max-connections", "10", NULL);
+	uint64_t began = now_ms();
+	struct conn *conns[20];
+
+	for (size_t i = 0; i < 20; i++) {
+		conns[i] = conn_open(server_port(server));
+		too_large(conns[i], "1000000000", "");
+	}
+	alive(server);
+	cr_assert(now_ms() < began + 5000, "new clients waited for those that were refused");
+	for (size_t i = 0; i < 20; i++)
+		conn_ends(conns[i]);
+	server_stop(server);
+}
+
+Test(framing, a_refused_client_that_never_stops_sending_is_cut)
+{
+	struct server *server = server_start(NULL, NULL);
+	struct conn *conn = conn_open(server_port(server));
+	uint64_t began = now_ms();
+
+	too_large(conn, "1000000000", "");
+	cr_assert(!conn_maybe_reply(conn));
+	while (conn_try_say(conn, "{"))
+		pause_until(now_ms() + 20);
+	cr_assert(now_ms() >= began + 8000 && now_ms() < began + PATIENCE_MS, "%u ms", (unsigned)(now_ms() - began));
+	server_stop(server);
+}
+
 /* trickle says one byte each 20 ms until the server has had enough, and returns how long that took. */
 static uint64_t trickle(struct server *server, const char *begin, const char *byte)
 {

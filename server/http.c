@@ -24,6 +24,8 @@
 #define IDLE_TIMEOUT (75 * CLOCK_S)
 #define SEND_TIMEOUT (30 * CLOCK_S)
 #define ACCEPT_TURN 256                  /* connections taken in one turn */
+#define LOOK_BACK 1024                   /* connections whose requests arrive */
+#define REFUSAL "Error processing request (HTTP response code is %u" /* how libmicrohttpd tells of one */
 #define ACCEPT_PAUSE (100 * CLOCK_MS)    /* when there is no room for another */
 
 /*
@@ -60,6 +62,7 @@ struct daemon {
 	struct http *http;
 	struct MHD_Daemon *mhd;
 	unsigned connections;
+	struct connection *latest;           /* whose request line was read last, or NULL */
 	bool ready, busy;                    /* its epoll told so; it had work when it ran last */
 	bool resumed;                        /* a connection was resumed: nothing but running it again finds that out */
 };
@@ -184,6 +187,7 @@ static void *on_request_line(void *context, const char *uri, struct MHD_Connecti
 	request_free(c->request);     /* one whose headers libmicrohttpd refused itself */
 	c->request = request;
 	c->whole = false;
+	daemon->latest = c;
 	request->connection = c;
 	request->mhd = mhd;
 	request->watch.ready = socket_ready;
@@ -542,6 +546,8 @@ static void on_connection(void *context, struct MHD_Connection *mhd, void **sock
 		return;
 	if (!c->cut && !c->whole)
 		linger_add(&daemon->http->linger, c->fd, daemon->http->now);
+	if (daemon->latest == c)
+		daemon->latest = NULL;
 	phase_leave(daemon->http, c);
 	request_free(c->request);
 	daemon->connections--;
@@ -625,6 +631,52 @@ static void daemon_ready(struct watch *watch)
 	((struct daemon *)watch)->ready = true;
 }
 
+static bool headers_read(const struct connection *c)
+{
+	return c->request && !c->request->begun &&
+	       MHD_get_connection_info(c->request->mhd, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
+}
+
+/*
+ * being_parsed finds the connection whose headers libmicrohttpd has read and is looking at: mostly that whose request
+ * line came last. Where headers come in pieces it is looked for, not so far that it could be used to keep us busy.
+ */
+static struct connection *being_parsed(struct daemon *daemon)
+{
+	struct connection *c = daemon->latest;
+	unsigned looked = 0;
+
+	if (c && headers_read(c))
+		return c;
+	TAILQ_FOREACH_REVERSE(c, &daemon->http->phases[ARRIVING], connections, in_phase) {
+		if (c->daemon == daemon && headers_read(c))
+			return c;
+		if (++looked == LOOK_BACK)
+			break;
+	}
+	return NULL;
+}
+
+/*
+ * on_message hears that libmicrohttpd refuses a request. Once it has read the headers (a Content-Length that is none, a
+ * Cookie that is too long) it would say its status line twice. Nothing else runs before that: so the answer is given
+ * here, and no other can be sent after it.
+ */
+static void on_message(void *context, const char *format, va_list arguments)
+{
+	struct connection *c;
+	unsigned status;
+
+	if (strncmp(format, REFUSAL, strlen(REFUSAL)) != 0)
+		return;
+	c = being_parsed(context);
+	if (!c)
+		return;
+	status = va_arg(arguments, unsigned);
+	c->request->begun = true;
+	socket_refuse(c->fd, status, MHD_get_reason_phrase_for(status));
+}
+
 /* Nothing is decoded before the path has been split: %2F is not a slash. */
 static size_t keep_escapes(void *context, struct MHD_Connection *mhd, char *text)
 {
@@ -641,7 +693,9 @@ static bool daemon_start(struct http *http, struct daemon *daemon)
 	daemon->http = http;
 	daemon->watch.ready = daemon_ready;
 	daemon->mhd = MHD_start_daemon(
-		MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_NO_LISTEN_SOCKET, 0, NULL, NULL, on_request, daemon,
+		MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_NO_LISTEN_SOCKET | MHD_USE_ERROR_LOG, 0, NULL, NULL,
+		on_request, daemon,
+		MHD_OPTION_EXTERNAL_LOGGER, on_message, daemon,
 		MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY,
 		MHD_OPTION_CONNECTION_LIMIT, http->config.max_connections,
 		MHD_OPTION_NOTIFY_COMPLETED, on_completed, daemon,

@@ -1,13 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 #include "socket.h"
 
+#include "clock.h"
+
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #define BACKLOG 4096
@@ -81,6 +85,20 @@ void socket_guard(int fd)
 	set(fd, IPPROTO_TCP, TCP_KEEPINTVL, 5);
 	set(fd, IPPROTO_TCP, TCP_KEEPCNT, 3);
 	set(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, 20000);
+}
+
+void socket_refuse(int fd, unsigned status, const char *reason)
+{
+	time_t now = (time_t)(clock_wall() / 1000);
+	struct tm utc;
+	char date[32], reply[256];
+	int size;
+
+	strftime(date, sizeof(date), "%a, %d %b %Y %H:%M:%S GMT", gmtime_r(&now, &utc));
+	size = snprintf(reply, sizeof(reply),
+	                "HTTP/1.1 %u %s\r\nDate: %s\r\nConnection: close\r\nContent-Length: 0\r\n\r\n", status, reason, date);
+	(void)send(fd, reply, (size_t)size, MSG_NOSIGNAL | MSG_DONTWAIT);
+	shutdown(fd, SHUT_WR);
 }
 
 bool socket_gone(int fd)

@@ -15,6 +15,9 @@ void socket_prompt(int fd);
 /* socket_guard has the kernel notice within 20 s that the machine at the other end vanished. */
 void socket_guard(int fd);
 
+/* socket_refuse sends a reply without a body, if there is room for it, and ends the sending half. */
+void socket_refuse(int fd, unsigned status, const char *reason);
+
 /* socket_gone tells whether the other end has shut down or closed. */
 bool socket_gone(int fd);
 

@@ -42,14 +42,25 @@ ParameterizedTestParameters(framing, errors)
 		{"two Hosts", "GET /healthz HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n" SMUGGLED, 0},
 		{"a negative length", POST "Content-Length: -1\r\n\r\n" SMUGGLED, 0},
 		{"a length of words", POST "Content-Length: many\r\n\r\n" SMUGGLED, 0},
+		{"a length with words", POST "Content-Length: 34abc\r\n\r\n" SMUGGLED, 0},
+		{"a length with a sign", POST "Content-Length: +5\r\n\r\n" SMUGGLED, 0},
+		{"a length of two", POST "Content-Length: 34,34\r\n\r\n" SMUGGLED, 0},
+		{"an empty length", POST "Content-Length:\r\n\r\n" SMUGGLED, 0},
+		{"a blank length", POST "Content-Length:  \r\n\r\n" SMUGGLED, 0},
 		{"a huge length", POST "Content-Length: 99999999999999999999\r\n\r\n" SMUGGLED, 0},
+		{"a length past 64 bit", POST "Content-Length: 18446744073709551616\r\n\r\n" SMUGGLED, 0},
 		{"a space in the target", "GET /healthz x HTTP/1.1\r\nHost: x\r\n\r\n" SMUGGLED, 0},
 	};
 
 	return cr_make_param_array(struct row, rows, sizeof(rows) / sizeof(rows[0]));
 }
 
-/* 400, the connection is closed, and what follows is not taken for a request. */
+static bool row_is_too_long(const struct row *row)
+{
+	return strstr(row->name, "huge") || strstr(row->name, "past 64 bit");
+}
+
+/* 400, once, the connection is closed, and what follows is not taken for a request. */
 ParameterizedTest(struct row *row, framing, errors, .fini = harness_fini, .timeout = MORE_TIME)
 {
 	struct server *server = server_start(NULL, NULL);
@@ -58,10 +69,52 @@ ParameterizedTest(struct row *row, framing, errors, .fini = harness_fini, .timeo
 
 	conn_say(conn, row->text);
 	reply = conn_reply(conn);
-	cr_assert(reply->status == 400 || (strstr(row->name, "huge") && reply->status == 413), "%s: %u %s", row->name,
-			  reply->status, reply->body);
-	conn_ends(conn);
+	cr_assert(reply->status == (row_is_too_long(row) ? 413 : 400), "%s: %u %s", row->name, reply->status, reply->body);
+	cr_assert(!conn_maybe_reply(conn), "%s: was answered twice", row->name);
 	refused(call(server, "GET", "/tenants/smuggled", NULL, NULL), 404, "tenant-not-found");
+	server_stop(server);
+}
+
+/* refused_once reads all that the server says: one reply of this status without a body, and the end. */
+static void refused_once(struct conn *conn, unsigned status)
+{
+	struct reply *reply;
+
+	conn_read_all(conn);
+	reply = conn_maybe_reply(conn);
+	cr_assert(reply && reply->status == status && reply->body_len == 0, "%u", reply ? reply->status : 0);
+	cr_assert_str_eq(reply_header(reply, "Connection"), "close");
+	cr_assert(!conn_maybe_reply(conn), "was answered twice");
+}
+
+/* The refusal is libmicrohttpd's own, of one of several connections whose requests have only begun. */
+Test(framing, a_length_that_is_none_is_answered_to_whom_it_came_from)
+{
+	struct server *server = server_start("--http-daemons", "1", NULL);
+	struct conn *before = conn_open(server_port(server)), *bad = conn_open(server_port(server));
+	struct conn *after = conn_open(server_port(server));
+
+	conn_say(before, POST);
+	cr_assert(conn_call(bad, "GET", "/healthz", NULL, NULL)->status == 200);
+	conn_say(bad, POST);
+	conn_say(after, POST);
+	cr_assert(!conn_readable(before, 100) && !conn_readable(bad, 0) && !conn_readable(after, 0));
+	conn_say(bad, "Content-Length: 34abc\r\n\r\n" SMUGGLED);
+	refused_once(bad, 400);
+	conn_say(before, "Content-Length: 2\r\n\r\n{}");
+	refused(conn_reply(before), 422, "invalid-value");
+	conn_say(after, "Content-Length: 2\r\n\r\n{}");
+	refused(conn_reply(after), 422, "invalid-value");
+	server_stop(server);
+}
+
+Test(framing, a_cookie_that_is_too_long_is_refused_once)
+{
+	struct server *server = server_start(NULL, NULL);
+	struct conn *conn = conn_open(server_port(server));
+
+	conn_say(conn, text_format(POST "Content-Length: 3x\r\nCookie: %s\r\n\r\n", text_repeat(';', 14000)));
+	refused_once(conn, 431);
 	server_stop(server);
 }
 
@@ -281,6 +334,12 @@ Test(framing, a_client_that_sends_all_of_a_large_body_reads_the_refusal)
 		conn_half_close(conn);
 		refused(conn_reply(conn), 413, "body-too-large");
 		cr_assert(!conn_maybe_reply(conn));
+	}
+	for (unsigned i = 0; i < 3; i++) {
+		struct conn *conn = conn_open(server_port(server));
+
+		conn_say(conn, text_format(POST "Content-Length: 34abc\r\n\r\n%s", body));
+		refused_once(conn, 400);
 	}
 	server_stop(server);
 }

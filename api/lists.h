@@ -5,9 +5,10 @@
 
 #include "internal.h"
 
-#define LIST_LIMIT 100		/* entries of a page unless asked otherwise */
-#define LIST_SCAN_MAX 10000 /* entries looked at for one page, shown or not */
-#define CURSOR_SIZE (20 + 1 + FAIR_NAME_MAX + 1)
+#define LIST_LIMIT 100				   /* entries of a page unless asked otherwise */
+#define LIST_SCAN_MAX 10000			   /* entries looked at for one page, shown or not */
+#define LIST_MARK_SIZE (1 + 8 + 1 + 1) /* "~", hexadecimal digits, "~" */
+#define CURSOR_SIZE (20 + LIST_MARK_SIZE + FAIR_NAME_MAX + 1)
 
 struct page {
 	uint64_t limit;
@@ -15,6 +16,7 @@ struct page {
 	const char *pool;				   /* the one pool of the list, or NULL: all */
 	char from_pool[FAIR_NAME_MAX + 1]; /* where the cursor stands, "" for the start */
 	uint64_t from_number;
+	uint32_t mark;			  /* of the list and its filters: only its own cursors carry it */
 	char cursor[CURSOR_SIZE]; /* of the next page, "" for none */
 };
 

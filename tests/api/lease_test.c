@@ -155,6 +155,49 @@ Test(lease, lists_are_pages_over_all_pools)
 	world_destroy(w);
 }
 
+Test(lease, a_cursor_belongs_to_its_list_and_its_filters)
+{
+	static const char *const lists[] = {
+		"/tenants?limit=1",
+		"/tenants?limit=1&pool=default",
+		"/leases?limit=1",
+		"/leases?limit=1&pool=default",
+		"/leases?limit=1&state=active",
+		"/leases?limit=1&tenant_id=alice",
+		"/leases?limit=1&label=x",
+		"/leases?limit=1&label=",
+	};
+	enum { LISTS = sizeof(lists) / sizeof(lists[0]) };
+	struct world *w = world_create((struct world_config){.max_slots = 9});
+	char cursor[LISTS][200], line[2000];
+
+	for (size_t i = 0; i < 4; i++)
+		acquire(w, "alice", i < 2 ? ",\"label\":\"x\"" : "", NULL);
+	for (size_t i = 0; i < LISTS; i++) {
+		snprintf(line, sizeof(line), "GET %s", lists[i]);
+		snprintf(cursor[i], sizeof(cursor[i]), "%s", text(ask(w, line, NULL), "next_cursor"));
+		cr_assert(*cursor[i] != '\0', "%s", lists[i]);
+	}
+	for (size_t i = 0; i < LISTS; i++) {
+		for (size_t j = 0; j < LISTS; j++) {
+			struct exchange *e;
+
+			snprintf(line, sizeof(line), "GET %s&cursor=%s", lists[i], cursor[j]);
+			e = ask(w, line, NULL);
+			if (i == j) {
+				expect_status(e, 200);
+				cr_expect(json_array_size(json_object_get(e->json, "items")) == 1);
+				continue;
+			}
+			expect_fault(e, "cursor");
+			cr_expect(strstr(fault_detail(e), "take it from next_cursor of the same query") != NULL);
+		}
+	}
+	snprintf(line, sizeof(line), "GET /leases?limit=3&cursor=%s", cursor[2]);
+	cr_expect(json_array_size(json_object_get(ask(w, line, NULL)->json, "items")) == 3, "the limit may change");
+	world_destroy(w);
+}
+
 Test(lease, a_label_filter_looks_at_a_bounded_number_of_leases_a_page)
 {
 	struct world *w = world_create((struct world_config){.max_slots = 12000});

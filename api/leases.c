@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* /leases and /check. */
+#include <inttypes.h>
 #include <stdio.h>
 
 #include "decode.h"
@@ -42,6 +43,37 @@ void lease_tell(struct api *api, struct api_request *request, uint64_t now, cons
 
 /* ---- POST /leases (acquireLease) ---- */
 
+/* The tenant is looked at first: what the refused request frees may be granted on, but to no waiter of its own. */
+static void refuse_queue_full(struct api *api, struct call *call)
+{
+	const char *tenant = call->in.tenant_id, *pool = pool_of(call);
+	struct fair_pool_view limits;
+	struct fair_tenant_view own;
+	char how[FAIR_NAME_MAX + 64];
+	bool full;
+
+	if (fair_pool_get(api->fair, call->now, pool, &limits) != FAIR_OK ||
+		fair_tenant_get(api->fair, pool, tenant, &own) != FAIR_OK) {
+		refuse_overloaded(api, call->request);
+		return;
+	}
+	full = own.waiting + own.absent >= limits.tenant_max_waiting;
+	if (strcmp(pool, "default") == 0)
+		snprintf(how, sizeof(how), "--%smax-waiting", full ? "tenant-" : "");
+	else
+		snprintf(how, sizeof(how), "%smax_waiting in the section [pool %s]", full ? "tenant_" : "", pool);
+	if (full)
+		problem_send(api, call->request, FAIR_E_QUEUE_FULL,
+					 "tenant '%s' has its limit of %" PRIu32 " waiters in pool '%s': ask again later, or start the "
+					 "server with a larger %s",
+					 tenant, limits.tenant_max_waiting, pool, how);
+	else
+		problem_send(api, call->request, FAIR_E_QUEUE_FULL,
+					 "pool '%s' has its limit of %" PRIu32 " waiters: ask again later, or start the server with a "
+					 "larger %s",
+					 pool, limits.max_waiting, how);
+}
+
 static void refuse_acquire(struct api *api, struct call *call, enum fair_err err, const struct fair_acquired *got)
 {
 	const char *tenant = call->in.tenant_id, *pool = pool_of(call);
@@ -62,7 +94,7 @@ static void refuse_acquire(struct api *api, struct call *call, enum fair_err err
 					 pool);
 		break;
 	case FAIR_E_TENANT_NOT_REGISTERED:
-		problem_send(api, call->request, err,
+		problem_send(api, call->request, FAIR_E_TENANT_NOT_REGISTERED,
 					 "tenant '%s' is not registered in pool '%s': POST /tenants first, or start the server with "
 					 "--auto-register",
 					 tenant, pool);
@@ -72,18 +104,16 @@ static void refuse_acquire(struct api *api, struct call *call, enum fair_err err
 		break;
 	case FAIR_E_KEY_REUSED:
 		problem_send(
-			api, call->request, err,
+			api, call->request, FAIR_E_KEY_REUSED,
 			"the Idempotency-Key of tenant '%s' stands for a request with another ttl_seconds or label: use a new "
 			"key for each acquire",
 			tenant);
 		break;
 	case FAIR_E_QUEUE_FULL:
-		problem_send(api, call->request, err,
-					 "pool '%s' or tenant '%s' has its limit of waiters: ask again later, or raise max_waiting", pool,
-					 tenant);
+		refuse_queue_full(api, call);
 		break;
 	case FAIR_E_TOO_MANY_TENANTS:
-		problem_send(api, call->request, err,
+		problem_send(api, call->request, FAIR_E_TOO_MANY_TENANTS,
 					 "pool '%s' has its limit of tenants: unregister some, or raise max_tenants", pool);
 		break;
 	default:

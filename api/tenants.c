@@ -25,16 +25,17 @@ static void refuse(struct api *api, struct call *call, enum fair_err err, const 
 		refuse_no_pool(api, call->request, pool);
 		break;
 	case FAIR_E_TENANT_NOT_FOUND:
-		problem_send(api, call->request, err, "tenant '%s' is not there in pool '%s': POST /tenants registers it",
+		problem_send(api, call->request, FAIR_E_TENANT_NOT_FOUND,
+					 "tenant '%s' is not there in pool '%s': POST /tenants registers it",
 					 refuse_named(call->request, tenant, shown), pool);
 		break;
 	case FAIR_E_TOO_MANY_TENANTS:
-		problem_send(api, call->request, err,
+		problem_send(api, call->request, FAIR_E_TOO_MANY_TENANTS,
 					 "pool '%s' has its limit of tenants: unregister some, or raise max_tenants", pool);
 		break;
 	case FAIR_E_TOO_MANY_INSTANCES:
-		problem_send(api, call->request, err, "tenant '%s' has %d instances: unregister some", text_show(tenant, shown),
-					 FAIR_INSTANCES_MAX);
+		problem_send(api, call->request, FAIR_E_TOO_MANY_INSTANCES, "tenant '%s' has %d instances: unregister some",
+					 text_show(tenant, shown), FAIR_INSTANCES_MAX);
 		break;
 	default:
 		refuse_overloaded(api, call->request);

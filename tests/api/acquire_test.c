@@ -102,7 +102,7 @@ Test(acquire, takes_the_wait_of_the_query_over_that_of_the_body)
 
 Test(acquire, is_refused_when_the_line_is_full)
 {
-	struct world *w = world_create((struct world_config){.max_slots = 1, .max_waiting = 1});
+	struct world *w = world_create((struct world_config){.max_slots = 1, .max_waiting = 1, .auto_register = true});
 	struct exchange *e;
 
 	acquire(w, "alice", "", NULL);
@@ -110,6 +110,40 @@ Test(acquire, is_refused_when_the_line_is_full)
 	e = acquire(w, "alice", "", "k");
 	expect_problem(e, 429, "queue-full");
 	cr_expect(e->reply.retry_after == 1);
+	expect_text(e, "detail",
+				"pool 'default' has its limit of 1 waiters: ask again later, or start the server with a larger "
+				"--max-waiting");
+	acquire(w, "alice", ",\"pool\":\"other\"", NULL);
+	acquire(w, "alice", ",\"pool\":\"other\"", NULL);
+	expect_text(
+		acquire(w, "alice", ",\"pool\":\"other\"", NULL), "detail",
+		"pool 'other' has its limit of 1 waiters: ask again later, or start the server with a larger max_waiting "
+		"in the section [pool other]");
+	world_destroy(w);
+}
+
+Test(acquire, is_refused_when_its_tenant_has_too_many_waiters_absent_ones_too)
+{
+	struct world *w = world_create(
+		(struct world_config){.max_slots = 1, .max_waiting = 9, .tenant_max_waiting = 2, .auto_register = true});
+	struct exchange *e;
+
+	acquire(w, "bob", "", NULL);
+	hang_up(w, acquire(w, "alice", "", "k"));
+	acquire(w, "alice", "", NULL);
+	e = acquire(w, "alice", "", NULL);
+	expect_problem(e, 429, "queue-full");
+	expect_text(
+		e, "detail",
+		"tenant 'alice' has its limit of 2 waiters in pool 'default': ask again later, or start the server with "
+		"a larger --tenant-max-waiting");
+	acquire(w, "alice", ",\"pool\":\"other\"", NULL);
+	acquire(w, "alice", ",\"pool\":\"other\"", NULL);
+	acquire(w, "alice", ",\"pool\":\"other\"", NULL);
+	expect_text(
+		acquire(w, "alice", ",\"pool\":\"other\"", NULL), "detail",
+		"tenant 'alice' has its limit of 2 waiters in pool 'other': ask again later, or start the server with a "
+		"larger tenant_max_waiting in the section [pool other]");
 	world_destroy(w);
 }
 

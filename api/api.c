@@ -2,6 +2,7 @@
 /* The way of a request: checks, route, decode, handler; then the core's events, and whom they answer. */
 #include "api.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <strings.h>
 
@@ -14,7 +15,7 @@
 #include "refuse.h"
 #include "text.h"
 
-#define CLOCK_SLACK_MS 10   /* the wall clock is followed when it differs by more */
+#define CLOCK_SLACK_MS 10 /* the wall clock is followed when it differs by more */
 
 struct api_config api_config_default(void)
 {
@@ -165,6 +166,7 @@ static void dispatch(struct api *api, struct api_request *request, uint64_t now)
 	request->route = route != NULL ? route->path : "";
 	if (refused(api, request))
 		return;
+	assert(route != NULL || found == ROUTE_NO_PATH);
 	if (found == ROUTE_FOUND)
 		dispatch_to(api, request, now, route, param);
 	else if (found == ROUTE_NO_PATH)

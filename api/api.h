@@ -26,35 +26,35 @@ struct api;
 
 struct api_request {
 	/* Set by the caller; strings are borrowed and live as long as the request. NULL: the header is absent. */
-	const char *method;           /* "GET" */
-	const char *path;             /* as sent, still percent-encoded, without the query */
-	const char *query;            /* as sent, without "?"; NULL or "" for none */
-	const char *body;             /* NULL when empty */
+	const char *method; /* "GET" */
+	const char *path;	/* as sent, still percent-encoded, without the query */
+	const char *query;	/* as sent, without "?"; NULL or "" for none */
+	const char *body;	/* NULL when empty */
 	size_t body_len;
-	bool body_too_large;          /* it was longer than API_BODY_MAX and not kept */
+	bool body_too_large; /* it was longer than API_BODY_MAX and not kept */
 	const char *request_id, *idempotency_key, *traceparent, *sec_fetch_site, *origin, *host, *accept;
 
 	/* Read by the caller. */
-	char id[API_REQUEST_ID_MAX + 1];   /* the request id, set by api_handle: echoed in X-Request-Id and logged */
-	const char *route;                 /* the route's template ("/leases/{id}"), "" when none matched */
-	bool parked;                       /* waits: watch its socket, and call api_broken() when the client leaves */
-	bool told_grant;                   /* its reply tells of a grant: check that the client is there before sending */
+	char id[API_REQUEST_ID_MAX + 1]; /* the request id, set by api_handle: echoed in X-Request-Id and logged */
+	const char *route;				 /* the route's template ("/leases/{id}"), "" when none matched */
+	bool parked;					 /* waits: watch its socket, and call api_broken() when the client leaves */
+	bool told_grant;				 /* its reply tells of a grant: check that the client is there before sending */
 
 	/* The api's own; zero at first. */
-	struct api_parked *waiting;        /* where it waits */
-	struct fair_id told;               /* the lease whose grant its reply tells of */
+	struct api_parked *waiting; /* where it waits */
+	struct fair_id told;		/* the lease whose grant its reply tells of */
 };
 
 struct api_reply {
 	unsigned status;
-	const char *content_type;     /* NULL without body */
-	char *body;                   /* heap, moves to hooks.answer; NULL for none */
+	const char *content_type; /* NULL without body */
+	char *body;				  /* heap, moves to hooks.answer; NULL for none */
 	size_t body_len;
-	const char *allow;            /* value of Allow (static), or NULL */
-	char location[64];            /* value of Location, "" for none; long ones live in location_long */
-	char *location_long;          /* heap, moves to hooks.answer, or NULL */
-	unsigned retry_after;         /* seconds, 0 for none */
-	bool head;                    /* HEAD: send the headers and the length of the body, not the body */
+	const char *allow;	  /* value of Allow (static), or NULL */
+	char location[64];	  /* value of Location, "" for none; long ones live in location_long */
+	char *location_long;  /* heap, moves to hooks.answer, or NULL */
+	unsigned retry_after; /* seconds, 0 for none */
+	bool head;			  /* HEAD: send the headers and the length of the body, not the body */
 };
 
 struct api_hooks {
@@ -71,16 +71,17 @@ struct api_hooks {
 enum api_readiness { API_READY, API_NOT_READY, API_DRAINING, API_STORE_UNAVAILABLE };
 
 struct api_config {
-	uint64_t min_ttl_ns, max_ttl_ns, default_ttl_ns;      /* 1 s, 1 h, 30 s */
-	uint64_t max_wait_ns, default_wait_ns;                /* 300 s, 30 s */
+	uint64_t min_ttl_ns, max_ttl_ns, default_ttl_ns; /* 1 s, 1 h, 30 s */
+	uint64_t max_wait_ns, default_wait_ns;			 /* 300 s, 30 s */
 	bool auto_register;
 	const char *version;
-	const char *openapi;          /* the text of openapi.yaml, borrowed */
+	const char *openapi; /* the text of openapi.yaml, borrowed */
 	size_t openapi_len;
-	/* For GET /pools: what is configured of a pool but is nothing to the core. NULL when there is no expression. Borrowed result. */
+	/* For GET /pools: what is configured of a pool but is nothing to the core. NULL when there is no expression.
+	 * Borrowed result. */
 	const char *(*share_calculator_of)(void *context, const char *pool);
 	void *share_calculator_context;
-	uint32_t requests_max;        /* parked requests at most, else 503 overloaded */
+	uint32_t requests_max; /* parked requests at most, else 503 overloaded */
 };
 
 struct api_config api_config_default(void);
@@ -97,7 +98,8 @@ void api_clock(struct api *api, uint64_t now, int64_t wall_ms);
 void api_handle(struct api *api, struct api_request *request, uint64_t now);
 /* api_broken: the client of a request that has not been answered is gone. No answer follows. */
 void api_broken(struct api *api, struct api_request *request, uint64_t now);
-/* api_sent: the answer was handed to the kernel (or, false, could not be: the client had left). Once an answered request. */
+/* api_sent: the answer was handed to the kernel (or, false, could not be: the client had left). Once an answered
+ * request. */
 void api_sent(struct api *api, struct api_request *request, uint64_t now, bool handed_over);
 
 /* api_committed: the grants of these leases are durable; answers their requests. */

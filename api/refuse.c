@@ -60,7 +60,8 @@ void refuse_no_lease(struct api *api, struct api_request *request, const char *t
 	char shown[TEXT_SHOWN];
 
 	problem_send(api, request, FAIR_E_LEASE_NOT_FOUND,
-				 "lease '%s' is not there, or not any more: use the id of the reply", refuse_named(request, text, shown));
+				 "lease '%s' is not there, or not any more: use the id of the reply",
+				 refuse_named(request, text, shown));
 }
 
 void refuse_no_pool(struct api *api, struct api_request *request, const char *pool)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "decode.h"
 
+#include <assert.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -171,21 +172,35 @@ static const char *place_of(const struct faults *faults, const char *name, char 
 	return ret;
 }
 
+/* "tenant_id, pool, label" */
+static const char *known_names(const struct field *fields, char ret[256])
+{
+	size_t len = 0;
+
+	for (const struct field *field = fields; field->name != NULL; field++) {
+		len += (size_t)snprintf(ret + len, 256 - len, "%s%s", len > 0 ? ", " : "", field->name);
+		assert(len < 256);
+	}
+	return ret;
+}
+
 static void fault_unknown(struct faults *faults, const struct field *fields, const char *name)
 {
 	const char *what = faults->in_query ? "parameter" : "member";
 	const struct field *best = NULL;
-	char place[256];
+	char place[256], known[256];
 
+	place_of(faults, name, place);
 	for (const struct field *field = fields; field != NULL && field->name != NULL; field++) {
 		if (best == NULL || nearest_distance(name, field->name) < nearest_distance(name, best->name))
 			best = field;
 	}
-	if (best != NULL)
-		fault(faults, place_of(faults, name, place), "there is no such %s; the nearest known one is '%s'", what,
-			  best->name);
+	if (best == NULL)
+		fault(faults, place, "there is no such %s; this request takes none", what);
+	else if (nearest_is_near(name, best->name))
+		fault(faults, place, "there is no such %s; the nearest known one is '%s'", what, best->name);
 	else
-		fault(faults, place_of(faults, name, place), "there is no such %s; this request takes none", what);
+		fault(faults, place, "there is no such %s; known are %s", what, known_names(fields, known));
 }
 
 static void *target(struct input *in, const struct field *field)
@@ -214,13 +229,16 @@ static void take_text(struct faults *faults, const struct field *field, const ch
 static void take_time(const struct api *api, struct faults *faults, const struct field *field, const char *place,
 					  const char *text, uint64_t ns, struct input *in)
 {
-	uint64_t least = field->type == FIELD_TTL ? api->config.min_ttl_ns : 0;
-	uint64_t most = field->type == FIELD_TTL ? api->config.max_ttl_ns : api->config.max_wait_ns;
+	bool ttl = field->type == FIELD_TTL;
+	uint64_t least = ttl ? api->config.min_ttl_ns : 0, most = ttl ? api->config.max_ttl_ns : api->config.max_wait_ns;
 	char shown[TEXT_SHOWN];
 
-	if (ns < least || ns > most)
-		fault(faults, place, "%s is out of range: use %g to %g seconds", text_show(text, shown), (double)least / 1e9,
-			  (double)most / 1e9);
+	if (ns > most)
+		fault(faults, place, "%s is too long: use at most %.15g seconds (%s)", text_show(text, shown),
+			  (double)most / 1e9, ttl ? "max_ttl" : "max_wait");
+	else if (ns < least)
+		fault(faults, place, "%s is too short: use at least %.15g seconds (min_ttl)", text_show(text, shown),
+			  (double)least / 1e9);
 	else
 		*(uint64_t *)target(in, field) = ns;
 }
@@ -291,7 +309,7 @@ static void take_member(const struct api *api, struct faults *faults, const stru
 						struct input *in)
 {
 	char place[256], text[40];
-	uint64_t ns = FAIR_NEVER;
+	uint64_t ns;
 
 	place_of(faults, field->name, place);
 	if (field->type == FIELD_TTL || field->type == FIELD_WAIT) {
@@ -300,9 +318,10 @@ static void take_member(const struct api *api, struct faults *faults, const stru
 			return;
 		}
 		snprintf(text, sizeof(text), "%.15g", json_number_value(value));
-		if (!parse_seconds(json_number_value(value), &ns))
-			ns = FAIR_NEVER;
-		take_time(api, faults, field, place, text, ns, in);
+		if (parse_seconds(json_number_value(value), &ns))
+			take_time(api, faults, field, place, text, ns, in);
+		else
+			fault(faults, place, "%s is negative: give seconds from 0 on", text);
 	} else if (field->type == FIELD_IDS) {
 		if (json_is_array(value))
 			take_ids(faults, field, value, in);
@@ -409,11 +428,51 @@ static void parameters(const struct api *api, struct faults *faults, const struc
 	}
 }
 
+/* What jansson found, as part of a sentence; its own words end with a quotation of the body that closes nothing. */
+static void bad_json_says(const struct api *api, const json_error_t *error, char *ret, size_t size)
+{
+	const char *near = strstr(error->text, " near '");
+	char shown[TEXT_SHOWN];
+
+	switch (json_error_code(error)) {
+	case json_error_null_character:
+	case json_error_null_byte_in_key:
+		snprintf(ret, size, "a NUL character (\\u0000) in a string is not allowed: leave it out");
+		break;
+	case json_error_numeric_overflow:
+		snprintf(ret, size,
+				 "a number is too large to be read: ttl_seconds is at most %.15g (max_ttl), wait_seconds at most %.15g "
+				 "(max_wait)",
+				 (double)api->config.max_ttl_ns / 1e9, (double)api->config.max_wait_ns / 1e9);
+		break;
+	case json_error_premature_end_of_input:
+		snprintf(ret, size, "the body ends too early: send one whole JSON object");
+		break;
+	case json_error_end_of_input_expected:
+		snprintf(ret, size, "something follows the object: send one JSON object");
+		break;
+	case json_error_duplicate_key:
+		snprintf(ret, size, "a member is there more than once: give it once");
+		break;
+	case json_error_invalid_utf8:
+		snprintf(ret, size, "the body is not UTF-8: send one JSON object in UTF-8");
+		break;
+	case json_error_stack_overflow:
+		snprintf(ret, size, "arrays and objects are nested too deeply: send one JSON object");
+		break;
+	default:
+		text_show(error->text, shown);
+		if (near != NULL && (size_t)(near - error->text) < strlen(shown))
+			shown[near - error->text] = '\0';
+		snprintf(ret, size, "%s: send one JSON object", shown);
+	}
+}
+
 static bool read_body(struct api *api, struct call *call, struct decoded *ret)
 {
 	const struct api_request *request = call->request;
 	json_error_t error;
-	char shown[TEXT_SHOWN];
+	char says[256];
 
 	if (request->body == NULL || request->body_len == 0) {
 		problem_send(api, call->request, PROBLEM_BAD_JSON, "line 1, column 1: the body is empty: send one JSON object");
@@ -421,9 +480,9 @@ static bool read_body(struct api *api, struct call *call, struct decoded *ret)
 	}
 	ret->body = json_loadb(request->body, request->body_len, JSON_REJECT_DUPLICATES, &error);
 	if (ret->body == NULL) {
-		problem_send(api, call->request, PROBLEM_BAD_JSON, "line %d, column %d: %s: send one JSON object",
-					 error.line < 1 ? 1 : error.line, error.column < 0 ? 0 : error.column,
-					 text_show(error.text, shown));
+		bad_json_says(api, &error, says, sizeof(says));
+		problem_send(api, call->request, PROBLEM_BAD_JSON, "line %d, column %d: %s", error.line < 1 ? 1 : error.line,
+					 error.column < 0 ? 0 : error.column, says);
 		return false;
 	}
 	if (!json_is_object(ret->body)) {
@@ -482,31 +541,55 @@ void decode_fini(struct decoded *decoded)
 	free(decoded->query);
 }
 
-/* Takes the quotes off a quoted key, and the backslashes that are before quotes and backslashes. */
-static size_t unquote(const char *text, size_t len, char *ret, size_t size)
+static void key_put(char *ret, size_t *len, char c)
 {
-	bool quoted = len >= 2 && text[0] == '"' && text[len - 1] == '"';
-	size_t used = 0;
+	if (*len < FAIR_KEY_MAX)
+		ret[*len] = c;
+	++*len;
+}
 
-	for (size_t i = quoted ? 1 : 0; i < len - (quoted ? 1 : 0); i++) {
-		if (quoted && text[i] == '\\' && i + 2 < len && (text[i + 1] == '"' || text[i + 1] == '\\'))
-			i++;
-		if (used < size)
-			ret[used] = text[i];
-		used++;
+/*
+ * Both write at most FAIR_KEY_MAX bytes, count all of them, and return NULL or what is wrong. RFC 8941, 3.3.3: a
+ * string has printable ASCII in its quotes, and a backslash before a quote or a backslash only.
+ */
+static const char *key_quoted(const char *text, char *ret, size_t *len)
+{
+	for (text++; *text != '"'; text++) {
+		if (*text == '\0')
+			return "begins with a quote and ends without one: close it";
+		if (*text == '\\' && *++text != '"' && *text != '\\')
+			return "has a backslash that is not before a quote or a backslash: write it twice";
+		if (*text < 0x20 || *text > 0x7e)
+			return "has a byte that is not printable ASCII: use other characters";
+		key_put(ret, len, *text);
 	}
-	return used;
+	return text[1] == '\0' ? NULL : "goes on after its closing quote: end it there";
+}
+
+static const char *key_bare(const char *text, char *ret, size_t *len)
+{
+	for (; *text != '\0'; text++) {
+		if (*text <= 0x20 || *text > 0x7e)
+			return "has a byte that is not visible ASCII: use other characters, or quotes for spaces";
+		key_put(ret, len, *text);
+	}
+	return NULL;
 }
 
 bool decode_key(struct api *api, struct call *call, char *ret, const char **ret_key, size_t *ret_len)
 {
 	const char *text = call->request->idempotency_key;
+	const char *wrong;
 
 	*ret_key = NULL;
 	*ret_len = 0;
 	if (text == NULL)
 		return true;
-	*ret_len = unquote(text, strlen(text), ret, FAIR_KEY_MAX);
+	wrong = *text == '"' ? key_quoted(text, ret, ret_len) : key_bare(text, ret, ret_len);
+	if (wrong != NULL) {
+		problem_send(api, call->request, PROBLEM_KEY_INVALID, "Idempotency-Key %s", wrong);
+		return false;
+	}
 	if (*ret_len < 1 || *ret_len > FAIR_KEY_MAX) {
 		problem_send(api, call->request, PROBLEM_KEY_INVALID, "Idempotency-Key has %zu bytes: use 1 to %d", *ret_len,
 					 FAIR_KEY_MAX);

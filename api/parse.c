@@ -4,6 +4,8 @@
 #include <math.h>
 #include <string.h>
 
+#define NS_MAX (PARSE_SECONDS_MAX * UINT64_C(1000000000))
+
 static bool is_digit(char c)
 {
 	return c >= '0' && c <= '9';
@@ -26,7 +28,8 @@ bool parse_count(const char *text, size_t len, uint64_t *ret_value)
 	return true;
 }
 
-/* Reads "12" or "1.25" at *at as billionths and moves on. */
+/* Reads "12" or "1.25" at *at as billionths and moves on; any number above PARSE_SECONDS_MAX stands for a larger one.
+ */
 static bool decimal(const char **at, uint64_t *ret_billionths)
 {
 	const char *p = *at;
@@ -35,9 +38,8 @@ static bool decimal(const char **at, uint64_t *ret_billionths)
 	if (!is_digit(*p))
 		return false;
 	for (; is_digit(*p); p++) {
-		whole = whole * 10 + (uint64_t)(*p - '0');
-		if (whole > PARSE_SECONDS_MAX)
-			return false;
+		if (whole <= PARSE_SECONDS_MAX)
+			whole = whole * 10 + (uint64_t)(*p - '0');
 	}
 	if (*p == '.') {
 		p++;
@@ -89,22 +91,23 @@ bool parse_duration(const char *text, uint64_t *ret_ns)
 			rank = 0;
 		else
 			rank = unit(&text, &times, &over);
-		if (rank < 0 || rank >= above || ns / over > PARSE_SECONDS_MAX * UINT64_C(1000000000) / times)
+		if (rank < 0 || rank >= above)
 			return false;
 		above = rank;
-		total += ns * times / over;
-		if (total > PARSE_SECONDS_MAX * UINT64_C(1000000000))
-			return false;
+		if (total > NS_MAX || ns / over > NS_MAX / times)
+			total = NS_MAX + 1;
+		else
+			total += ns * times / over;
 	} while (*text != '\0');
-	*ret_ns = total;
+	*ret_ns = total > NS_MAX ? UINT64_MAX : total;
 	return true;
 }
 
 bool parse_seconds(double seconds, uint64_t *ret_ns)
 {
-	if (!(seconds >= 0 && seconds <= (double)PARSE_SECONDS_MAX))
+	if (!(seconds >= 0))
 		return false;
-	*ret_ns = (uint64_t)llround(seconds * 1e9);
+	*ret_ns = seconds > (double)PARSE_SECONDS_MAX ? UINT64_MAX : (uint64_t)llround(seconds * 1e9);
 	return true;
 }
 

@@ -12,9 +12,10 @@
 
 /* parse_count reads decimal digits without sign or leading zeros, at most 2^63 - 1. */
 bool parse_count(const char *text, size_t len, uint64_t *ret_value);
-/* parse_duration reads "250ms", "30s", "1m30s", "2h", or a plain number of seconds, fractions allowed. */
+/* parse_duration reads "250ms", "30s", "1m30s", "2h", or a plain number of seconds, fractions allowed. What is longer
+ * than PARSE_SECONDS_MAX is UINT64_MAX. */
 bool parse_duration(const char *text, uint64_t *ret_ns);
-/* parse_seconds turns a number of seconds into nanoseconds; false when it is negative, no number, or too much. */
+/* parse_seconds turns a number of seconds into nanoseconds, likewise; false when it is negative or no number. */
 bool parse_seconds(double seconds, uint64_t *ret_ns);
 /* parse_quality reads the q of an Accept header, "0.5", in thousandths; false unless it is from 0 to 1. */
 bool parse_quality(const char *text, size_t len, unsigned *ret_thousandths);

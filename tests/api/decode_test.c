@@ -65,6 +65,39 @@ Test(decode, tells_line_and_column_of_bad_json)
 	world_destroy(w);
 }
 
+Test(decode, says_in_whole_sentences_what_is_bad_about_json)
+{
+	static const struct {
+		const char *body, *detail;
+	} table[] = {
+		{"{\"a", "line 1, column 3: the body ends too early: send one whole JSON object"},
+		{"{\"a\nb\":1}", "line 1, column 3: unexpected newline: send one JSON object"},
+		{"{\"tenant_id\":oops}", "line 1, column 17: invalid token: send one JSON object"},
+		{"{'a':1}", "line 1, column 2: string or '}' expected: send one JSON object"},
+		{"{\"a\":\"\\q\"}", "line 1, column 8: invalid escape: send one JSON object"},
+		{"{\"a\":1} x", "line 1, column 9: something follows the object: send one JSON object"},
+		{"{\"a\":1,\"a\":2}", "line 1, column 10: a member is there more than once: give it once"},
+		{"{\"a\":\"\xff\"}", "line 1, column 6: the body is not UTF-8: send one JSON object in UTF-8"},
+		{"{\"a\":\"b\\u0000\"}",
+		 "line 1, column 14: a NUL character (\\u0000) in a string is not allowed: leave it out"},
+		{"{\"a\\u0000\":1}", "line 1, column 10: a NUL character (\\u0000) in a string is not allowed: leave it out"},
+		{"{\"a\":1e999}", "line 1, column 10: a number is too large to be read: ttl_seconds is at most 3600 (max_ttl), "
+						  "wait_seconds at most 300 (max_wait)"},
+		{"{\"a\":-99999999999999999999}",
+		 "line 1, column 26: a number is too large to be read: ttl_seconds is at most 3600 (max_ttl), wait_seconds at "
+		 "most 300 (max_wait)"},
+	};
+	struct world *w = world_create((struct world_config){0});
+
+	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+		struct exchange *e = ask(w, "POST /leases", table[i].body);
+
+		expect_problem(e, 400, "bad-json");
+		cr_expect_str_eq(text(e, "detail"), table[i].detail, "%s: %s", table[i].body, text(e, "detail"));
+	}
+	world_destroy(w);
+}
+
 Test(decode, survives_deep_nesting_nul_and_64_kib)
 {
 	struct world *w = world_create((struct world_config){0});
@@ -168,9 +201,47 @@ Test(decode, an_unknown_member_names_the_nearest_known_one)
 {
 	struct world *w = world_create((struct world_config){0});
 
-	cr_expect(strstr(fault_detail(acquire(w, "alice", ",\"ttl_secs\":5", NULL)), "'ttl_seconds'") != NULL);
-	cr_expect(strstr(fault_detail(acquire(w, "alice", ",\"lable\":\"x\"", NULL)), "'label'") != NULL);
-	cr_expect(strstr(fault_detail(ask(w, "GET /stats?pol=x", NULL)), "'pool'") != NULL);
+	static const char *const members[][2] = {{"ttl_secs", "ttl_seconds"},	   {"lable", "label"},
+											 {"ttl", "ttl_seconds"},		   {"wait", "wait_seconds"},
+											 {"waitt", "wait_seconds"},		   {"tenantId", "tenant_id"},
+											 {"wiat_seconds", "wait_seconds"}, {"TTL_SECONDS", "ttl_seconds"},
+											 {"ttlSeconds", "ttl_seconds"},	   {"pool_name", "pool"}};
+	char more[64], wanted[128];
+
+	for (size_t i = 0; i < sizeof(members) / sizeof(members[0]); i++) {
+		struct exchange *e;
+
+		snprintf(more, sizeof(more), ",\"%s\":5", members[i][0]);
+		snprintf(wanted, sizeof(wanted), "there is no such member; the nearest known one is '%s'", members[i][1]);
+		e = acquire(w, "alice", more, NULL);
+		cr_expect_str_eq(fault_detail(e), wanted, "%s: %s", members[i][0], fault_detail(e));
+	}
+	cr_expect_str_eq(fault_detail(ask(w, "POST /leases?wiat=1", "{\"tenant_id\":\"alice\"}")),
+					 "there is no such parameter; the nearest known one is 'wait'");
+	cr_expect_str_eq(fault_detail(ask(w, "GET /stats?pol=x", NULL)),
+					 "there is no such parameter; the nearest known one is 'pool'");
+	world_destroy(w);
+}
+
+Test(decode, an_unknown_member_that_is_near_to_none_lists_the_known_ones)
+{
+	static const char *const members[] = {"slots", "priority", "x", ""};
+	struct world *w = world_create((struct world_config){0});
+	char more[64];
+
+	for (size_t i = 0; i < sizeof(members) / sizeof(members[0]); i++) {
+		struct exchange *e;
+
+		snprintf(more, sizeof(more), ",\"%s\":5", members[i]);
+		e = acquire(w, "alice", more, NULL);
+		cr_expect_str_eq(fault_detail(e),
+						 "there is no such member; known are tenant_id, pool, ttl_seconds, wait_seconds, label",
+						 "%s: %s", members[i], fault_detail(e));
+	}
+	cr_expect_str_eq(fault_detail(ask(w, "GET /stats?nope=x", NULL)),
+					 "there is no such parameter; known are pool, tenants, limit");
+	cr_expect_str_eq(fault_detail(ask(w, "GET /pools?limit=5", NULL)),
+					 "there is no such parameter; this request takes none");
 	world_destroy(w);
 }
 
@@ -197,7 +268,8 @@ Test(decode, refuses_query_parameters_that_are_wrong)
 		{"GET /leases?cursor=x", NULL, 422, "invalid-value", "cursor"},
 		{"GET /leases?cursor=1~", NULL, 422, "invalid-value", "cursor"},
 		{"GET /leases?cursor=01~default", NULL, 422, "invalid-value", "cursor"},
-		{"GET /leases?cursor=1~other&pool=default", NULL, 422, "invalid-value", "cursor"},
+		{"GET /leases?cursor=1~default", NULL, 422, "invalid-value", "cursor"},
+		{"GET /leases?cursor=1~00000000~default", NULL, 422, "invalid-value", "cursor"},
 		{"GET /leases?tenant_id=a%20b", NULL, 422, "invalid-value", "tenant_id"},
 		{"POST /leases?wait=-1", "{\"tenant_id\":\"alice\"}", 422, "invalid-value", "wait"},
 		{"POST /leases?wait=301", "{\"tenant_id\":\"alice\"}", 422, "invalid-value", "wait"},
@@ -249,6 +321,84 @@ Test(decode, reads_durations)
 		expect_problem(e, 429, "no-slot");
 		world_destroy(w);
 	}
+}
+
+Test(decode, a_duration_out_of_range_names_the_limit_however_large_it_is)
+{
+	static const struct {
+		const char *line, *more, *detail;
+	} table[] = {
+		{"POST /leases?wait=301", "", "301 is too long: use at most 300 seconds (max_wait)"},
+		{"POST /leases?wait=9999999999h", "", "9999999999h is too long: use at most 300 seconds (max_wait)"},
+		{"POST /leases?wait=99999999999999999999999999999h", "",
+		 "99999999999999999999999999999h is too long: use at most 300 seconds (max_wait)"},
+		{"POST /leases?wait=18446744073709551617ms", "",
+		 "18446744073709551617ms is too long: use at most 300 seconds (max_wait)"},
+		{"POST /leases?wait=999999999h999999999m", "",
+		 "999999999h999999999m is too long: use at most 300 seconds (max_wait)"},
+		{"POST /leases?wait=99999999999999999999x", "",
+		 "'99999999999999999999x' is no duration: use 250ms, 30s, 1m30s, 2h or a number of seconds"},
+		{"POST /leases", ",\"wait_seconds\":1e300", "1e+300 is too long: use at most 300 seconds (max_wait)"},
+		{"POST /leases", ",\"ttl_seconds\":3600.5", "3600.5 is too long: use at most 3600 seconds (max_ttl)"},
+		{"POST /leases", ",\"ttl_seconds\":0.5", "0.5 is too short: use at least 1 seconds (min_ttl)"},
+		{"POST /leases", ",\"wait_seconds\":-1", "-1 is negative: give seconds from 0 on"},
+	};
+	struct world *w = world_create((struct world_config){0});
+	char body[100];
+
+	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+		struct exchange *e;
+
+		snprintf(body, sizeof(body), "{\"tenant_id\":\"alice\"%s}", table[i].more);
+		e = ask(w, table[i].line, body);
+		expect_status(e, 422);
+		cr_expect_str_eq(fault_detail(e), table[i].detail, "%s", fault_detail(e));
+	}
+	world_destroy(w);
+}
+
+Test(decode, takes_keys_that_are_bare_or_quoted_and_refuses_all_else)
+{
+	static const struct {
+		const char *key, *same; /* same: how it can also be written, or NULL where it is refused: */
+		const char *detail;
+	} table[] = {
+		{"k", "\"k\"", NULL},
+		{"a\"b\\c~!", "\"a\\\"b\\\\c~!\"", NULL},
+		{"\"a b\"", "\"a b\"", NULL},
+		{"a b", NULL,
+		 "Idempotency-Key has a byte that is not visible ASCII: use other characters, or quotes for spaces"},
+		{"\xff"
+		 "abc",
+		 NULL, "Idempotency-Key has a byte that is not visible ASCII: use other characters, or quotes for spaces"},
+		{"a\x7f", NULL,
+		 "Idempotency-Key has a byte that is not visible ASCII: use other characters, or quotes for spaces"},
+		{"a\tb", NULL,
+		 "Idempotency-Key has a byte that is not visible ASCII: use other characters, or quotes for spaces"},
+		{"\"a\xc3\xa4\"", NULL, "Idempotency-Key has a byte that is not printable ASCII: use other characters"},
+		{"\"abc", NULL, "Idempotency-Key begins with a quote and ends without one: close it"},
+		{"\"", NULL, "Idempotency-Key begins with a quote and ends without one: close it"},
+		{"\"abc\\\"", NULL, "Idempotency-Key begins with a quote and ends without one: close it"},
+		{"\"abc\\", NULL, "Idempotency-Key has a backslash that is not before a quote or a backslash: write it twice"},
+		{"\"a\\b\"", NULL, "Idempotency-Key has a backslash that is not before a quote or a backslash: write it twice"},
+		{"\"a\"b", NULL, "Idempotency-Key goes on after its closing quote: end it there"},
+		{"\"a\";q=1", NULL, "Idempotency-Key goes on after its closing quote: end it there"},
+		{"\"\"", NULL, "Idempotency-Key has 0 bytes: use 1 to 256"},
+	};
+	struct world *w = world_create((struct world_config){.max_slots = 99});
+
+	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+		struct exchange *e = acquire(w, "alice", "", table[i].key);
+
+		if (table[i].same != NULL) {
+			expect_status(e, 201);
+			expect_text(acquire(w, "alice", "", table[i].same), "id", text(e, "id"));
+			continue;
+		}
+		expect_problem(e, 422, "idempotency-key-invalid");
+		cr_expect_str_eq(text(e, "detail"), table[i].detail, "%s: %s", table[i].key, text(e, "detail"));
+	}
+	world_destroy(w);
 }
 
 Test(decode, gathers_every_fault)

@@ -11,6 +11,7 @@
 #include "id.h"
 #include "internal.h"
 #include "leases.h"
+#include "memory.h"
 #include "problem.h"
 #include "refuse.h"
 #include "text.h"
@@ -44,6 +45,7 @@ struct api *api_create(struct fair *fair, const struct api_config *config, const
 		free(api);
 		return NULL;
 	}
+	memory_watch();
 	api->fair = fair;
 	api->config = *config;
 	api->hooks = *hooks;
@@ -137,6 +139,8 @@ static void dispatch_to(struct api *api, struct api_request *request, uint64_t n
 	struct call call = {.request = request, .now = now, .param = param, .head = strcmp(request->method, "HEAD") == 0};
 	struct decoded decoded;
 
+	/* What was lost before is no matter of this request. */
+	memory_short();
 	if (decode_call(api, &call, route, &decoded))
 		route->handle(api, &call);
 	decode_fini(&decoded);

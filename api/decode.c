@@ -8,9 +8,11 @@
 
 #include "encode.h"
 #include "internal.h"
+#include "memory.h"
 #include "nearest.h"
 #include "parse.h"
 #include "problem.h"
+#include "refuse.h"
 #include "text.h"
 
 #define ERRORS_MAX 20 /* past these a list of faults helps nobody */
@@ -73,7 +75,7 @@ const struct field query_check[] = {{"lease", FIELD_TEXT, AT(lease), true}, {0}}
 
 /* The faults found so far. */
 struct faults {
-	json_t *list; /* of {"pointer" | "parameter", "detail"} */
+	json_t *list; /* of {"pointer" | "parameter", "detail"}; NULL while there is none */
 	bool in_query;
 };
 
@@ -86,6 +88,8 @@ __attribute__((format(printf, 3, 4))) static void fault(struct faults *faults, c
 
 	if (json_array_size(faults->list) >= ERRORS_MAX)
 		return;
+	if (faults->list == NULL)
+		faults->list = json_array();
 	va_start(args, format);
 	vsnprintf(detail, sizeof(detail), format, args);
 	va_end(args);
@@ -135,7 +139,7 @@ static void answer_faults(struct api *api, struct call *call, json_t *list)
 
 void decode_refuse(struct api *api, struct call *call, const char *parameter, const char *format, ...)
 {
-	struct faults faults = {json_array(), true};
+	struct faults faults = {NULL, true};
 	char detail[384];
 	va_list args;
 
@@ -434,6 +438,10 @@ static void bad_json_says(const struct api *api, const json_error_t *error, char
 	const char *near = strstr(error->text, " near '");
 	char shown[TEXT_SHOWN];
 
+	/* What it quotes, if it is short, without the apostrophe that ends it. */
+	text_show(near != NULL ? near + strlen(" near '") : "", shown);
+	if (*shown != '\0')
+		shown[strlen(shown) - 1] = '\0';
 	switch (json_error_code(error)) {
 	case json_error_null_character:
 	case json_error_null_byte_in_key:
@@ -441,9 +449,10 @@ static void bad_json_says(const struct api *api, const json_error_t *error, char
 		break;
 	case json_error_numeric_overflow:
 		snprintf(ret, size,
-				 "a number is too large to be read: ttl_seconds is at most %.15g (max_ttl), wait_seconds at most %.15g "
+				 "%s is too large to be read: ttl_seconds is at most %.15g (max_ttl), wait_seconds at most %.15g "
 				 "(max_wait)",
-				 (double)api->config.max_ttl_ns / 1e9, (double)api->config.max_wait_ns / 1e9);
+				 *shown != '\0' ? shown : "a number", (double)api->config.max_ttl_ns / 1e9,
+				 (double)api->config.max_wait_ns / 1e9);
 		break;
 	case json_error_premature_end_of_input:
 		snprintf(ret, size, "the body ends too early: send one whole JSON object");
@@ -452,7 +461,7 @@ static void bad_json_says(const struct api *api, const json_error_t *error, char
 		snprintf(ret, size, "something follows the object: send one JSON object");
 		break;
 	case json_error_duplicate_key:
-		snprintf(ret, size, "a member is there more than once: give it once");
+		snprintf(ret, size, "a member is there more than once%s%s: give it once", *shown != '\0' ? ", " : "", shown);
 		break;
 	case json_error_invalid_utf8:
 		snprintf(ret, size, "the body is not UTF-8: send one JSON object in UTF-8");
@@ -461,10 +470,11 @@ static void bad_json_says(const struct api *api, const json_error_t *error, char
 		snprintf(ret, size, "arrays and objects are nested too deeply: send one JSON object");
 		break;
 	default:
-		text_show(error->text, shown);
-		if (near != NULL && (size_t)(near - error->text) < strlen(shown))
-			shown[near - error->text] = '\0';
-		snprintf(ret, size, "%s: send one JSON object", shown);
+		/* A quotation that is cut within a string has a quote too few. */
+		snprintf(ret, size, "%.*s%s%s: send one JSON object",
+				 near != NULL ? (int)(near - error->text) : (int)strlen(error->text), error->text,
+				 *shown != '\0' && strpbrk(shown, "'\"") == NULL ? " " : "",
+				 strpbrk(shown, "'\"") == NULL ? shown : "");
 	}
 }
 
@@ -479,6 +489,10 @@ static bool read_body(struct api *api, struct call *call, struct decoded *ret)
 		return false;
 	}
 	ret->body = json_loadb(request->body, request->body_len, JSON_REJECT_DUPLICATES, &error);
+	if (ret->body == NULL && memory_short()) {
+		refuse_overloaded(api, call->request);
+		return false;
+	}
 	if (ret->body == NULL) {
 		bad_json_says(api, &error, says, sizeof(says));
 		problem_send(api, call->request, PROBLEM_BAD_JSON, "line %d, column %d: %s", error.line < 1 ? 1 : error.line,
@@ -507,16 +521,16 @@ static struct input input_none(void)
 bool decode_call(struct api *api, struct call *call, const struct route *route, struct decoded *ret)
 {
 	const struct api_request *request = call->request;
-	struct faults faults = {json_array(), true};
+	struct faults faults = {NULL, true};
 	static char none[] = "";
-	bool fine;
+	bool fine, whole;
 
 	*ret = (struct decoded){0};
 	call->in = input_none();
 	if (request->query != NULL && *request->query != '\0') {
 		ret->query = strdup(request->query);
 		if (ret->query == NULL)
-			fault(&faults, "?", "there is no memory for the query");
+			memory_note();
 	}
 	parameters(api, &faults, route->query, ret->query != NULL ? ret->query : none, &call->in);
 	if (route->takes_body == ROUTE_BODY_REQUIRED ||
@@ -528,8 +542,12 @@ bool decode_call(struct api *api, struct call *call, const struct route *route, 
 		faults.in_query = false;
 		members(api, &faults, route->body, ret->body, &call->in);
 	}
-	fine = json_array_size(faults.list) == 0;
-	if (!fine)
+	/* A fault that found no memory is not in the list. */
+	whole = !memory_short();
+	fine = whole && json_array_size(faults.list) == 0;
+	if (!whole)
+		refuse_overloaded(api, call->request);
+	else if (!fine)
 		answer_faults(api, call, faults.list);
 	json_decref(faults.list);
 	return fine;

@@ -7,6 +7,7 @@
 
 #include "id.h"
 #include "internal.h"
+#include "memory.h"
 
 void encode_seconds(struct writer *out, const char *name, uint64_t ns)
 {
@@ -175,8 +176,8 @@ void reply_locate(struct api_reply *reply, const char *location)
 		return;
 	if (strlen(location) < sizeof(reply->location))
 		memcpy(reply->location, location, strlen(location) + 1);
-	else
-		reply->location_long = strdup(location);
+	else if ((reply->location_long = strdup(location)) == NULL)
+		memory_note();
 }
 
 static void answer(struct api *api, struct api_request *request, struct api_reply *reply)
@@ -186,25 +187,33 @@ static void answer(struct api *api, struct api_request *request, struct api_repl
 	api->hooks.answer(api->hooks.context, request, reply);
 }
 
-void reply_written(struct api *api, struct api_request *request, struct api_reply *reply)
+bool reply_written(struct api *api, struct api_request *request, struct api_reply *reply)
 {
+	bool whole;
+
 	reply->body = write_finish(api->out, &reply->body_len);
-	if (reply->body == NULL)
-		reply->content_type = NULL;
+	whole = !memory_short() && reply->body != NULL;
+	if (!whole) {
+		free(reply->body);
+		free(reply->location_long);
+		*reply = (struct api_reply){.status = 503, .retry_after = 1};
+		request->told_grant = false;
+	}
 	answer(api, request, reply);
+	return whole;
 }
 
-void reply_json(struct api *api, struct api_request *request, unsigned status)
+bool reply_json(struct api *api, struct api_request *request, unsigned status)
 {
 	struct api_reply reply = {.status = status, .content_type = "application/json"};
 
-	reply_written(api, request, &reply);
+	return reply_written(api, request, &reply);
 }
 
-void reply_lease(struct api *api, struct api_request *request, uint64_t now, const struct fair_lease_view *view)
+bool reply_lease(struct api *api, struct api_request *request, uint64_t now, const struct fair_lease_view *view)
 {
 	encode_lease(api, now, view);
-	reply_json(api, request, 200);
+	return reply_json(api, request, 200);
 }
 
 void reply_text(struct api *api, struct api_request *request, const char *content_type, char *text, size_t len)

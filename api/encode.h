@@ -24,12 +24,15 @@ void encode_quantiles(struct writer *out, const char *name, const struct fair_qu
 
 /* reply_locate sets Location; NULL for none. */
 void reply_locate(struct api_reply *reply, const char *location);
-/* reply_written answers the request with what was written; without memory for it the body is missing. */
-void reply_written(struct api *api, struct api_request *request, struct api_reply *reply);
-/* reply_json answers with a status and the object that was written. */
-void reply_json(struct api *api, struct api_request *request, unsigned status);
-/* reply_lease answers 200 with a lease. */
-void reply_lease(struct api *api, struct api_request *request, uint64_t now, const struct fair_lease_view *view);
+/*
+ * reply_written answers the request with what was written. Without the memory for a whole reply it answers 503 without a
+ * body, which tells of no grant, and returns false.
+ */
+bool reply_written(struct api *api, struct api_request *request, struct api_reply *reply);
+/* reply_json answers likewise with a status and the object that was written. */
+bool reply_json(struct api *api, struct api_request *request, unsigned status);
+/* reply_lease answers likewise 200 with a lease. */
+bool reply_lease(struct api *api, struct api_request *request, uint64_t now, const struct fair_lease_view *view);
 /* reply_text answers 200 with a text (moves; NULL without memory). */
 void reply_text(struct api *api, struct api_request *request, const char *content_type, char *text, size_t len);
 /* reply_empty answers without a body. */

@@ -4,6 +4,7 @@
 #include "handlers.h"
 #include "id.h"
 #include "leases.h"
+#include "memory.h"
 #include "refuse.h"
 
 /* Sets the request aside when it names a lease whose grant is not durable yet. */
@@ -96,7 +97,11 @@ void heartbeats_send(struct api *api, struct call *call)
 		if (json_object_get(beats, id) == NULL)
 			json_object_set_new(beats, id, beat(api, call, id));
 	}
-	encode_beats(api->out, beats);
+	if (memory_short()) {
+		refuse_overloaded(api, call->request);
+	} else {
+		encode_beats(api->out, beats);
+		reply_json(api, call->request, 200);
+	}
 	json_decref(beats);
-	reply_json(api, call->request, 200);
 }

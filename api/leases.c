@@ -29,16 +29,19 @@ void lease_tell(struct api *api, struct api_request *request, uint64_t now, cons
 				bool post)
 {
 	struct api_reply reply = {.status = post ? 201 : 200, .content_type = "application/json"};
+	struct fair_id told = view->id;
 	char id[ID_TEXT_LEN + 1];
 
 	request->told_grant = true;
-	request->told = view->id;
+	request->told = told;
 	if (post) {
-		id_format(&view->id, id);
+		id_format(&told, id);
 		snprintf(reply.location, sizeof(reply.location), "/leases/%s", id);
 	}
 	encode_lease(api, now, view);
-	reply_written(api, request, &reply);
+	/* A client that could not be told has not got the lease: as if its answer had been lost. */
+	if (!reply_written(api, request, &reply))
+		fair_detach(api->fair, now, &told, FAIR_DETACH_BROKEN);
 }
 
 /* ---- POST /leases (acquireLease) ---- */
@@ -260,8 +263,7 @@ void lease_get(struct api *api, struct call *call)
 		attach(api, call, &view.id);
 		return;
 	}
-	reply_lease(api, call->request, call->now, &view);
-	if (view.state == FAIR_ACTIVE && !call->head)
+	if (reply_lease(api, call->request, call->now, &view) && view.state == FAIR_ACTIVE && !call->head)
 		fair_claim(api->fair, call->now, &view.id);
 }
 

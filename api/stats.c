@@ -201,6 +201,7 @@ static void send_text(struct api *api, struct call *call, const struct fair_pool
 	char *text = NULL;
 	size_t len = 0;
 	FILE *out = open_memstream(&text, &len);
+	bool lost;
 
 	if (out == NULL) {
 		refuse_overloaded(api, call->request);
@@ -212,7 +213,8 @@ static void send_text(struct api *api, struct call *call, const struct fair_pool
 		tenant_metrics(api, call, out, view->pool, false);
 		tenant_metrics(api, call, out, view->pool, true);
 	}
-	if (fclose(out) != 0) {
+	lost = ferror(out) != 0;
+	if (fclose(out) != 0 || lost) {
 		free(text);
 		refuse_overloaded(api, call->request);
 		return;

@@ -72,20 +72,20 @@ Test(decode, says_in_whole_sentences_what_is_bad_about_json)
 	} table[] = {
 		{"{\"a", "line 1, column 3: the body ends too early: send one whole JSON object"},
 		{"{\"a\nb\":1}", "line 1, column 3: unexpected newline: send one JSON object"},
-		{"{\"tenant_id\":oops}", "line 1, column 17: invalid token: send one JSON object"},
+		{"{\"tenant_id\":oops}", "line 1, column 17: invalid token oops: send one JSON object"},
 		{"{'a':1}", "line 1, column 2: string or '}' expected: send one JSON object"},
 		{"{\"a\":\"\\q\"}", "line 1, column 8: invalid escape: send one JSON object"},
 		{"{\"a\":1} x", "line 1, column 9: something follows the object: send one JSON object"},
-		{"{\"a\":1,\"a\":2}", "line 1, column 10: a member is there more than once: give it once"},
+		{"{\"a\":1,\"a\":2}", "line 1, column 10: a member is there more than once, \"a\": give it once"},
 		{"{\"a\":\"\xff\"}", "line 1, column 6: the body is not UTF-8: send one JSON object in UTF-8"},
 		{"{\"a\":\"b\\u0000\"}",
 		 "line 1, column 14: a NUL character (\\u0000) in a string is not allowed: leave it out"},
 		{"{\"a\\u0000\":1}", "line 1, column 10: a NUL character (\\u0000) in a string is not allowed: leave it out"},
-		{"{\"a\":1e999}", "line 1, column 10: a number is too large to be read: ttl_seconds is at most 3600 (max_ttl), "
+		{"{\"a\":1e999}", "line 1, column 10: 1e999 is too large to be read: ttl_seconds is at most 3600 (max_ttl), "
 						  "wait_seconds at most 300 (max_wait)"},
-		{"{\"a\":-99999999999999999999}",
-		 "line 1, column 26: a number is too large to be read: ttl_seconds is at most 3600 (max_ttl), wait_seconds at "
-		 "most 300 (max_wait)"},
+		{"{\"a\":-99999999999999999999}", "line 1, column 26: a number is too large to be read: "
+										  "ttl_seconds is at most 3600 (max_ttl), wait_seconds at "
+										  "most 300 (max_wait)"},
 	};
 	struct world *w = world_create((struct world_config){0});
 

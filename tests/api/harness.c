@@ -5,11 +5,16 @@
 #include <stdlib.h>
 #include <string.h>
 
+bool harness_inside;
+
 static void on_answer(void *context, struct api_request *request, struct api_reply *reply)
 {
 	struct exchange *e = (struct exchange *)((char *)request - offsetof(struct exchange, request));
 
+	bool was = harness_inside;
+
 	(void)context;
+	harness_inside = false;
 	if (e->answered)
 		abort();
 	e->answered = true;
@@ -19,6 +24,7 @@ static void on_answer(void *context, struct api_request *request, struct api_rep
 		if (e->json == NULL)
 			abort();
 	}
+	harness_inside = was;
 }
 
 static bool on_store(void *context, const struct fair_event *event)
@@ -163,7 +169,9 @@ struct exchange *ask_with(struct world *w, const char *line, const char *body, s
 		e->request.body = copy;
 	}
 	w->exchanges[w->count++] = e;
+	harness_inside = true;
 	api_handle(w->api, &e->request, w->now);
+	harness_inside = false;
 	turn(w);
 	return e;
 }
@@ -228,7 +236,9 @@ void commit(struct world *w)
 	size_t count = w->batched;
 
 	w->batched = 0;
+	harness_inside = true;
 	api_committed(w->api, w->now, w->batch, count);
+	harness_inside = false;
 	turn(w);
 }
 

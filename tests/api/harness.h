@@ -15,6 +15,9 @@
 #define S UINT64_C(1000000000)
 #define EXCHANGES_MAX 20000
 
+/* True while code of the product runs: a test of failing memory fails nothing else. */
+extern bool harness_inside;
+
 struct exchange {
 	struct api_request request;
 	char *line; /* owns what method, path and query point into */

@@ -141,6 +141,8 @@ void lease_forget(struct fair *f, struct lease *l)
 	struct pool *p = l->tenant->pool;
 
 	FAIR_ASSERT(l->state == FAIR_ENDED);
+	/* The only one of a list is its own predecessor. */
+	FAIR_ASSERT(l->all_next || l->all_prev == l || l != f->ended);
 	DL_DELETE(p->ended, l);
 	DL_DELETE2(f->ended, l, all_prev, all_next);
 	p->num_ended--;

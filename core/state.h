@@ -96,17 +96,17 @@ struct tenant {
 	uint64_t number;
 	enum tenant_state state;
 	bool anonymous, automatic;
+	bool doomed;                /* in the list of tenants with leases below refuse_below or revoke_below */
+	bool idle;                  /* in the list of tenants that idleness changes */
 	struct instance *instances;
-	uint32_t num_instances;
 	struct tenant_leases leases;
+	uint32_t num_instances;
 	uint32_t references;        /* leases in any state */
 	uint64_t refuse_below;      /* its waiters with smaller numbers are refused: it was closed after they came */
 	uint64_t revoke_below;      /* its leases with smaller numbers are revoked: it was forced out */
 	struct tenant *doomed_prev, *doomed_next;
-	bool doomed;                /* in the list of tenants with leases below these numbers */
 	uint64_t idle_since;
 	struct tenant *idle_prev, *idle_next;
-	bool idle;                  /* in the list of tenants that idleness changes */
 
 	/* Not for ghosts. In the tree of tenants by number, with the number of open and of demanding ones below. */
 	RB_ENTRY(tenant) in_pool;

@@ -135,8 +135,11 @@ void tenant_touch(struct fair *f, struct tenant *t)
 
 static void doomed_leave(struct fair *f, struct tenant *t)
 {
-	if (t->doomed)
+	if (t->doomed) {
+		/* The only one of a list is its own predecessor. */
+		FAIR_ASSERT(t->doomed_next || t->doomed_prev == t || t != f->doomed);
 		DL_DELETE2(f->doomed, t, doomed_prev, doomed_next);
+	}
 	t->doomed = false;
 }
 

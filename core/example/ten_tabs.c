@@ -15,7 +15,7 @@ static uint8_t next_id;
 static void require(enum fair_err err)
 {
 	if (err != FAIR_OK) {
-		fprintf(stderr, "%s\n", fair_err_code(err));
+		(void)fprintf(stderr, "%s\n", fair_err_code(err));
 		abort();
 	}
 }

@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* The faults of aio-fairshare 0.2.1 in the design's table, one test each: they must not come back. */
+/*
+ * The faults of aio-fairshare 0.2.1 in the design's table, one test each: they must not come back.
+ * The row "cost" is in cost_test.c.
+ */
 #include <criterion/criterion.h>
-#include <stdio.h>
-#include <string.h>
-#include <time.h>
 
-#include "fair.h"
 #include "story.h"
 
 /* "10 slots; a holds 5, waits for 5 more; b releases its 5: a ends at 6, 4 slots idle with 4 waiters asleep." */
@@ -81,65 +80,4 @@ Test(faults, two_registrations_of_one_tenant_are_counted_by_instance)
 		  "[0] a granted a1 slot 0 (share 1/2)\n[1] unregister a: remains\n"
 		  "[1] a granted a2 slot 1 (share 2/2)\n[1] a active 2 waiting 0 absent 0 share 2 outer\n"
 		  "[2] unregister a: closing\n");
-}
-
-static uint64_t next_number;
-
-static double microseconds(struct fair *f, uint32_t tenants)
-{
-	enum { ROUNDS = 20000 };
-	struct timespec from, to;
-	struct fair_event e;
-	char name[16];
-
-	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &from);
-	for (uint32_t i = 0; i < ROUNDS; i++) {
-		struct fair_acquired got;
-		uint64_t id[2] = {(next_number + 1) * UINT64_C(0x9e3779b97f4a7c15), next_number + 1};
-		struct fair_request r = {.pool = "p", .tenant = name, .label = "", .ttl_ns = 1000, .wait = true};
-
-		snprintf(name, sizeof(name), "t%u", (unsigned)(next_number * 7919 % tenants));
-		next_number++;
-		memcpy(r.id.bytes, id, sizeof(id));
-		cr_assert_eq(fair_acquire(f, 0, &r, &got), FAIR_OK);
-		cr_assert_eq(fair_release(f, 0, &r.id), FAIR_OK);
-		while (fair_next_event(f, &e))
-			;
-	}
-	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &to);
-	return ((double)(to.tv_sec - from.tv_sec) * 1e9 + (double)(to.tv_nsec - from.tv_nsec)) / 1e3 / ROUNDS;
-}
-
-/* "5 us with 10 tenants, 226 us with 10 000 (scans all tenants)": 45 times. A scan would also be that here. */
-Test(faults, the_cost_of_an_acquire_and_its_release_does_not_grow_with_the_tenants)
-{
-	static const uint32_t sizes[] = {10, 10000};
-	double cost[2];
-
-	for (int i = 0; i < 2; i++) {
-		struct fair_config config = fair_config_default();
-		struct fair_pool_config pool = {
-			.pool = "p", .max_slots = 30000, .min_share = 1, .max_waiting = 10, .tenant_max_waiting = 10};
-		struct fair_event e;
-		bool created;
-
-		config.ended_max = 1000;
-
-		struct fair *f = fair_create(&config);
-
-		cr_assert(f);
-		cr_assert_eq(fair_pool_add(f, &pool), FAIR_OK);
-		for (uint32_t t = 0; t < sizes[i]; t++) {
-			char name[16];
-
-			snprintf(name, sizeof(name), "t%u", (unsigned)t);
-			cr_assert_eq(fair_register(f, 0, "p", name, NULL, &created), FAIR_OK);
-			while (fair_next_event(f, &e))
-				;
-		}
-		microseconds(f, sizes[i]);
-		cost[i] = microseconds(f, sizes[i]);
-		fair_destroy(f);
-	}
-	cr_assert_lt(cost[1], 12 * cost[0], "%.2f us with 10 tenants, %.2f us with 10 000", cost[0], cost[1]);
 }

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 # shellcheck shell=bash
-# Sourced by scripts/run and scripts/test: what they need from Debian, installed by apt where it is missing.
+# Sourced by scripts/run, scripts/test and scripts/fuzz: what they need from Debian, installed by apt where it is missing.
 
 # What the server is built from.
 # shellcheck disable=SC2034  # used by those that source this
@@ -9,6 +9,14 @@ fairshared_build_packages=(
 	libmicrohttpd-dev libjansson-dev libyajl-dev libinih-dev liblua5.4-dev uthash-dev libxxhash-dev libsodium-dev libbsd-dev
 	curl ca-certificates
 )
+
+# What the tests need besides.
+# shellcheck disable=SC2034
+fairshared_test_packages=(libcriterion-dev libcurl4-openssl-dev iproute2)
+
+# What the fuzz preset needs besides; llvm names the lines of a failure.
+# shellcheck disable=SC2034
+fairshared_fuzz_packages=(clang libclang-rt-dev llvm)
 
 # fairshared_missing PACKAGE... prints the packages that are not installed, one a line.
 fairshared_missing() {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "framing.h"
 
-#include <stdlib.h>
+#include "parse.h"
+
 #include <string.h>
 #include <strings.h>
 
@@ -39,5 +40,9 @@ bool framing_end(struct framing *framing, bool needs_host)
 
 uint64_t framing_announced(const struct framing *framing)
 {
-	return framing->length ? strtoull(framing->length, NULL, 10) : 0;
+	const char *digits = framing->length ? framing->length + strspn(framing->length, "0") : "";
+	uint64_t size = 0;
+
+	/* libmicrohttpd has seen to it that these are digits: what cannot be read is too large. */
+	return !*digits || parse_count(digits, strlen(digits), &size) ? size : UINT64_MAX;
 }

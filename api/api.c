@@ -60,9 +60,17 @@ struct api *api_create(struct fair *fair, const struct api_config *config, const
 
 void api_destroy(struct api *api)
 {
-	if (api != NULL)
-		write_destroy(api->out);
+	if (api == NULL)
+		return;
+	assert(api->withheld.answers == NULL);
+	renewed_fini(api);
+	write_destroy(api->out);
 	free(api);
+}
+
+bool api_full(const struct api *api)
+{
+	return api->parked.count + api->withheld.count >= api->config.requests_max;
 }
 
 void api_clock(struct api *api, uint64_t now, int64_t wall_ms)
@@ -196,6 +204,8 @@ void api_handle(struct api *api, struct api_request *request, uint64_t now)
 	request->parked = false;
 	request->told_grant = false;
 	request->waiting = NULL;
+	request->withheld = NULL;
+	request->batch = 0;
 	name_request(api, request);
 	dispatch(api, request, now);
 	api_settle(api, now);
@@ -244,14 +254,39 @@ static void tell_end(struct api *api, uint64_t now, const struct fair_event *eve
 	}
 }
 
+/* A change is part of a batch that is not committed: what tells of it has to wait. */
+static void on_batched(struct api *api, const struct fair_event *event, uint64_t batch)
+{
+	switch (event->type) {
+	case FAIR_EV_GRANTED:
+		api->unconfirmed++;
+		break;
+	case FAIR_EV_TENANT:
+	case FAIR_EV_TENANT_GONE:
+		api->tenants_batch = batch;
+		break;
+	case FAIR_EV_PLACED:
+	case FAIR_EV_WITHDRAWN: /* a key whose grant is taken back has a place */
+		api->places_batch = batch;
+		break;
+	case FAIR_EV_RENEWED:
+		renewed_add(api, &event->id, batch);
+		break;
+	default:
+		break;
+	}
+}
+
 static void on_event(struct api *api, uint64_t now, const struct fair_event *event)
 {
-	/* A refusal is also told as an end, and a grant that is taken back was never stored. */
-	if (event->type == FAIR_EV_REFUSED || event->type == FAIR_EV_WITHDRAWN)
+	uint64_t batch;
+
+	/* A refusal is also told as an end. */
+	if (event->type == FAIR_EV_REFUSED)
 		return;
-	if (!api->hooks.store(api->hooks.context, event)) {
-		if (event->type == FAIR_EV_GRANTED)
-			api->unconfirmed++;
+	batch = api->hooks.store(api->hooks.context, event);
+	if (batch > 0) {
+		on_batched(api, event, batch);
 	} else if (event->type == FAIR_EV_GRANTED) {
 		fair_confirm(api->fair, now, &event->id);
 		tell_grant(api, now, &event->id);
@@ -317,6 +352,8 @@ void api_broken(struct api *api, struct api_request *request, uint64_t now)
 		if (attached)
 			fair_detach(api->fair, now, &id, FAIR_DETACH_BROKEN);
 		api_settle(api, now);
+	} else if (request->withheld != NULL) {
+		withheld_drop(api, request);
 	} else {
 		api_sent(api, request, now, false);
 	}
@@ -335,14 +372,18 @@ void api_sent(struct api *api, struct api_request *request, uint64_t now, bool h
 
 /* ---- the store's word ---- */
 
-void api_committed(struct api *api, uint64_t now, const struct fair_id *ids, size_t count)
+void api_committed(struct api *api, uint64_t now, uint64_t batch, const struct fair_id *ids, size_t count)
 {
+	assert(batch >= api->committed);
+	api->committed = batch;
+	renewed_forget(api);
 	for (size_t i = 0; i < count; i++) {
 		if (api->unconfirmed > 0)
 			api->unconfirmed--;
 		fair_confirm(api->fair, now, &ids[i]);
 		tell_grant(api, now, &ids[i]);
 	}
+	withheld_send(api);
 	api_settle(api, now);
 }
 
@@ -369,6 +410,7 @@ void api_failed(struct api *api, uint64_t now, const struct fair_id *ids, size_t
 		fair_withdraw(api->fair, now, &ids[i]);
 		tell_failure(api, now, &ids[i]);
 	}
+	withheld_refuse(api);
 	api_settle(api, now);
 }
 
@@ -419,5 +461,5 @@ bool api_drained(struct api *api, uint64_t now)
 			return false;
 	}
 	api_settle(api, now);
-	return true;
+	return api->withheld.answers == NULL;
 }

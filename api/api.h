@@ -42,6 +42,8 @@ struct api_request {
 
 	/* The api's own; zero at first. */
 	struct api_parked *waiting; /* where it waits */
+	struct withheld *withheld;	/* its reply, while that is withheld */
+	uint64_t batch;				/* the batch that makes durable what its reply tells; 0: nothing has to */
 	struct fair_id told;		/* the lease whose grant its reply tells of */
 };
 
@@ -61,9 +63,9 @@ struct api_hooks {
 	void *context;
 	/* answer takes the reply (its body moves). Must not call back into the api. */
 	void (*answer)(void *context, struct api_request *request, struct api_reply *reply);
-	/* store hands an event to the store. true: it is durable already. false: it is in a batch, and api_committed()
-	 * or api_failed() follows for the grants of that batch. Never called for events that change nothing stored. */
-	bool (*store)(void *context, const struct fair_event *event);
+	/* store hands an event to the store. 0: it is durable already. Else the number of the batch that it is part of, from 1
+	 * and never less than before: api_committed() for it follows, or api_failed(). */
+	uint64_t (*store)(void *context, const struct fair_event *event);
 	/* random fills with cryptographically secure bytes. */
 	void (*random)(void *context, void *bytes, size_t size);
 };
@@ -77,11 +79,12 @@ struct api_config {
 	const char *version;
 	const char *openapi; /* the text of openapi.yaml, borrowed */
 	size_t openapi_len;
-	/* For GET /pools: what is configured of a pool but is nothing to the core. NULL when there is no expression.
-	 * Borrowed result. */
+	/* For GET /pools: what is configured of a pool but is nothing to the core. share_calculator_of: NULL when there is no
+	 * expression, borrowed. NULL for the functions: no expressions, and all pools are configured. */
 	const char *(*share_calculator_of)(void *context, const char *pool);
-	void *share_calculator_context;
-	uint32_t requests_max; /* parked requests at most, else 503 overloaded */
+	bool (*pool_configured)(void *context, const char *pool);
+	void *pools_context;
+	uint32_t requests_max;        /* parked requests at most, else 503 overloaded */
 };
 
 struct api_config api_config_default(void);
@@ -102,10 +105,18 @@ void api_broken(struct api *api, struct api_request *request, uint64_t now);
  * request. */
 void api_sent(struct api *api, struct api_request *request, uint64_t now, bool handed_over);
 
-/* api_committed: the grants of these leases are durable; answers their requests. */
-void api_committed(struct api *api, uint64_t now, const struct fair_id *ids, size_t count);
-/* api_failed: the commit of these grants failed: they are withdrawn, their requests answered 503 store-unavailable.
- * The caller has put fair_hold() on before, and ends it when the store is well again. */
+/*
+ * Nothing is told that a crash could take back, but for the end of a lease. The answer to a request that was granted
+ * waits for the batch of its grant; all answers about registering and unregistering, those that tell the ttl of a
+ * lease, and a no-slot that tells of a kept place wait for the batch of the last such change: also where an earlier
+ * request made it. Lists, GET /tenants/{tenant_id} and the statistics show what is, durable or not.
+ */
+/* api_committed: everything up to this batch is durable, with the grants of these leases; answers who waited for it. */
+void api_committed(struct api *api, uint64_t now, uint64_t batch, const struct fair_id *ids, size_t count);
+/* api_failed: nothing after the last committed batch is durable. These are all the grants since: they are withdrawn.
+ * Their requests, and all others that waited for a batch, are answered 503 store-unavailable. The caller has put
+ * fair_hold() on before, and ends it when the store is well again. All other changes stay: whichever batch is committed
+ * next, by its old number or a larger one, must hold them; until then their repetitions wait. */
 void api_failed(struct api *api, uint64_t now, const struct fair_id *ids, size_t count);
 
 /* api_advance works off what is due (core and waits); true when there is more to do. */
@@ -116,7 +127,7 @@ uint64_t api_next_deadline(const struct api *api);
 /* api_readiness sets what GET /readyz says. API_DRAINING: new acquires get 503, and all waiters are answered so now. */
 void api_set_readiness(struct api *api, uint64_t now, enum api_readiness readiness);
 
-/* api_drained: no lease is active in any pool. */
+/* api_drained: no lease is active in any pool, and no answer waits for a batch. */
 bool api_drained(struct api *api, uint64_t now);
 
 #endif

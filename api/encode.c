@@ -140,9 +140,12 @@ void encode_pool(struct api *api, const struct fair_pool_view *view)
 {
 	struct writer *out = api->out;
 	const char *calculator = NULL;
+	bool configured = true;
 
 	if (api->config.share_calculator_of != NULL)
-		calculator = api->config.share_calculator_of(api->config.share_calculator_context, view->pool);
+		calculator = api->config.share_calculator_of(api->config.pools_context, view->pool);
+	if (api->config.pool_configured != NULL)
+		configured = api->config.pool_configured(api->config.pools_context, view->pool);
 	write_object(out, NULL);
 	write_string(out, "pool", view->pool);
 	write_string(out, "policy", "equal");
@@ -154,7 +157,7 @@ void encode_pool(struct api *api, const struct fair_pool_view *view)
 		write_null(out, "share_calculator");
 	encode_seconds(out, "ttl_seconds", api->config.default_ttl_ns);
 	write_count(out, "max_waiting", view->max_waiting);
-	write_bool(out, "configured", true);
+	write_bool(out, "configured", configured);
 	write_count(out, "total_active_slots", view->active_slots);
 	write_count(out, "waiting", view->waiting);
 	write_object_end(out);
@@ -180,11 +183,29 @@ void reply_locate(struct api_reply *reply, const char *location)
 		memory_note();
 }
 
-static void answer(struct api *api, struct api_request *request, struct api_reply *reply)
+void reply_send(struct api *api, struct api_request *request, struct api_reply *reply)
 {
 	reply->head = strcmp(request->method, "HEAD") == 0;
 	request->parked = false;
 	api->hooks.answer(api->hooks.context, request, reply);
+}
+
+void reply_fini(struct api_reply *reply)
+{
+	free(reply->body);
+	free(reply->location_long);
+}
+
+/* Sends the reply, or withholds it while what it tells is not durable. */
+static void answer(struct api *api, struct api_request *request, struct api_reply *reply)
+{
+	if (request->batch > api->committed) {
+		if (withheld_add(api, request, reply))
+			return;
+		reply_fini(reply);
+		*reply = (struct api_reply){.status = 503, .retry_after = 1};
+	}
+	reply_send(api, request, reply);
 }
 
 bool reply_written(struct api *api, struct api_request *request, struct api_reply *reply)
@@ -194,8 +215,7 @@ bool reply_written(struct api *api, struct api_request *request, struct api_repl
 	reply->body = write_finish(api->out, &reply->body_len);
 	whole = !memory_short() && reply->body != NULL;
 	if (!whole) {
-		free(reply->body);
-		free(reply->location_long);
+		reply_fini(reply);
 		*reply = (struct api_reply){.status = 503, .retry_after = 1};
 		request->told_grant = false;
 	}

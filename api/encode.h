@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Replies: the shapes of the API, written to api->out, and sent. */
+/*
+ * Replies: the shapes of the API, written to api->out, and sent; or withheld, when request->batch is not committed.
+ * Whatever tells of a grant has no batch: it is told when its own is committed.
+ */
 #ifndef FAIRSHARED_API_ENCODE_H
 #define FAIRSHARED_API_ENCODE_H
 
@@ -24,6 +27,10 @@ void encode_quantiles(struct writer *out, const char *name, const struct fair_qu
 
 /* reply_locate sets Location; NULL for none. */
 void reply_locate(struct api_reply *reply, const char *location);
+/* reply_send hands a finished reply to the hook, durable or not. */
+void reply_send(struct api *api, struct api_request *request, struct api_reply *reply);
+/* reply_fini frees what a reply that is not sent owns. */
+void reply_fini(struct api_reply *reply);
 /*
  * reply_written answers the request with what was written. Without the memory for a whole reply it answers 503 without a
  * body, which tells of no grant, and returns false.

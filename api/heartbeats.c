@@ -46,7 +46,11 @@ static json_t *beat(struct api *api, struct call *call, const char *text)
 		return json_string("lease-pending");
 	if (err == FAIR_E_LEASE_NOT_FOUND || fair_lease_get(api->fair, call->now, &id, &view) != FAIR_OK)
 		return json_string("not-found");
-	return err == FAIR_OK ? json_integer((json_int_t)view.ttl_ns) : json_string(fair_reason_code(view.reason));
+	if (err != FAIR_OK)
+		return json_string(fair_reason_code(view.reason));
+	if (call->request->batch < renewed_batch(api, &id))
+		call->request->batch = renewed_batch(api, &id);
+	return json_integer((json_int_t)view.ttl_ns);
 }
 
 static void encode_beats(struct writer *out, json_t *beats)

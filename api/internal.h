@@ -2,8 +2,9 @@
 /*
  * What the files of api/ share: the state of the api, and a call, which is one request on its way to its handler.
  *
- * A handler answers its request (reply_*, problem_*) or parks it (parked_add), and never drains the core's events:
- * api_settle() does so after it, in one place, and answers whom the events concern.
+ * A handler answers its request (reply_*, problem_*) or parks it (parked_add). It leaves the core's events to
+ * api_settle(), which drains them in one place and answers whom they concern; but a handler whose answer tells of a
+ * change drains before it answers (api_drain), as only then it knows the batch to wait for (request->batch).
  */
 #ifndef FAIRSHARED_API_INTERNAL_H
 #define FAIRSHARED_API_INTERNAL_H
@@ -13,7 +14,9 @@
 
 #include "api.h"
 #include "parked.h"
+#include "renewed.h"
 #include "route.h"
+#include "withheld.h"
 #include "write.h"
 
 #define NS_PER_MS UINT64_C(1000000)
@@ -39,7 +42,11 @@ struct api {
 	struct api_second seconds[API_SECONDS_KEPT];
 	enum api_readiness readiness;
 	uint64_t unconfirmed; /* grants handed to the store and not yet heard of */
+	uint64_t committed;	  /* the last batch that is durable */
+	uint64_t tenants_batch, places_batch; /* of the last change of any tenant, of any place */
+	struct renewed_set renewed;
 	struct parked_set parked;
+	struct withheld_set withheld;
 	struct writer *out;	  /* the body of the reply that is being made */
 	uint8_t random[8192]; /* drawn ahead: one system call serves many ids */
 	size_t random_left;
@@ -66,8 +73,11 @@ struct call {
 
 /* api_settle drains the core's events, answers whom they concern, and dispatches anew what was set aside. */
 void api_settle(struct api *api, uint64_t now);
-/* api_drain does only the first two: for handlers that make many events. */
+/* api_drain does only the first two: for handlers that make many events, or tell of what they changed. It answers
+ * others, so that it comes before the first word of the reply is written. */
 void api_drain(struct api *api, uint64_t now);
+/* api_full: as many requests wait as may. */
+bool api_full(const struct api *api);
 /* api_random fills with random bytes. */
 void api_random(struct api *api, void *bytes, size_t size);
 

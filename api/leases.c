@@ -141,7 +141,7 @@ static bool refused_by_server(struct api *api, struct call *call, const char *ke
 		problem_send(api, call->request, PROBLEM_NOT_READY, "the server is still starting: repeat the request");
 	else if (api->readiness == API_DRAINING && !stands_for_lease(api, call, key, key_len))
 		refuse_draining(api, call->request);
-	else if (api->parked.count >= api->config.requests_max && wait_of(api, call) > 0)
+	else if (api_full(api) && wait_of(api, call) > 0)
 		refuse_overloaded(api, call->request);
 	else
 		return false;
@@ -237,7 +237,7 @@ static void attach(struct api *api, struct call *call, const struct fair_id *id)
 {
 	uint64_t deadline = call->now + call->in.query_wait_ns;
 
-	if (api->parked.count >= api->config.requests_max || fair_attach(api->fair, call->now, id) != FAIR_OK) {
+	if (api_full(api) || fair_attach(api->fair, call->now, id) != FAIR_OK) {
 		refuse_overloaded(api, call->request);
 		return;
 	}
@@ -263,6 +263,7 @@ void lease_get(struct api *api, struct call *call)
 		attach(api, call, &view.id);
 		return;
 	}
+	call->request->batch = renewed_batch(api, &view.id);
 	if (reply_lease(api, call->request, call->now, &view) && view.state == FAIR_ACTIVE && !call->head)
 		fair_claim(api->fair, call->now, &view.id);
 }
@@ -291,6 +292,8 @@ void lease_renew(struct api *api, struct call *call)
 		refuse_no_lease(api, call->request, call->param);
 		return;
 	}
+	api_drain(api, call->now);
+	call->request->batch = renewed_batch(api, &id);
 	if (fair_lease_get(api->fair, call->now, &id, &view) == FAIR_OK)
 		reply_lease(api, call->request, call->now, &view);
 	else

@@ -38,6 +38,7 @@ void refuse_no_slot(struct api *api, struct api_request *request, const struct f
 		id_format(id, text);
 		snprintf(location, sizeof(location), "/leases/%s", text);
 		write_string(api->out, "id", text);
+		request->batch = api->places_batch;
 	}
 	problem_end(api, request, FAIR_E_NO_SLOT, id != NULL ? location : NULL, NULL);
 }
@@ -81,6 +82,11 @@ void refuse_store(struct api *api, struct api_request *request)
 {
 	problem_send(api, request, PROBLEM_STORE_UNAVAILABLE,
 				 "the grant could not be stored and was taken back: repeat the request, with the same key");
+}
+
+void refuse_unstored(struct api *api, struct api_request *request)
+{
+	problem_send(api, request, PROBLEM_STORE_UNAVAILABLE, "the change could not be stored: repeat the request");
 }
 
 void refuse_overloaded(struct api *api, struct api_request *request)

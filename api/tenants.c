@@ -52,6 +52,8 @@ void tenant_register(struct api *api, struct call *call)
 	bool created = false;
 	enum fair_err err = fair_register(api->fair, call->now, pool, call->in.tenant_id, call->in.instance, &created);
 
+	api_drain(api, call->now);
+	call->request->batch = api->tenants_batch;
 	if (err == FAIR_OK)
 		err = fair_tenant_get(api->fair, pool, call->in.tenant_id, &view);
 	if (err == FAIR_E_POOL_NOT_FOUND) {
@@ -110,6 +112,8 @@ void tenant_unregister(struct api *api, struct call *call)
 	if (text_is_name(call->param))
 		err =
 			fair_unregister(api->fair, call->now, pool_of(call), call->param, call->in.instance, call->in.force, &how);
+	api_drain(api, call->now);
+	call->request->batch = api->tenants_batch;
 	if (err != FAIR_OK) {
 		refuse(api, call, err, call->param);
 		return;

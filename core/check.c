@@ -66,7 +66,7 @@ static void check_pool(const struct fair *f, const struct pool *p)
 	const struct tenant *t;
 	const struct lease *l;
 	struct counts c = {0}, sum = pool_counts(p);
-	uint32_t open = 0, demanding = 0, free_slots = 0, ended = 0;
+	uint32_t open = 0, demanding = 0, free_slots = 0, strange_slots = 0, ended = 0;
 
 	for (t = p->by_name; t; t = t->by_name.next) {
 		check_tenant(f, t);
@@ -76,6 +76,8 @@ static void check_pool(const struct fair *f, const struct pool *p)
 		open += t->state == TENANT_OPEN;
 		demanding += t->state == TENANT_OPEN && tenant_counts(t).active + tenant_counts(t).present > 0;
 	}
+	for (l = pool_lease_after(p, 0, FAIR_ACTIVE); l; l = pool_lease_after(p, l->number, FAIR_ACTIVE))
+		strange_slots += l->slot_id >= p->config.max_slots;
 	for (uint32_t i = 0; i < p->config.max_slots; i++)
 		free_slots += slots_is_free(&p->slots, i);
 	DL_FOREACH(p->ended, l) {
@@ -86,7 +88,7 @@ static void check_pool(const struct fair *f, const struct pool *p)
 	FAIR_ASSERT(c.active == sum.active && c.present == sum.present && c.absent == sum.absent);
 	FAIR_ASSERT(open == pool_open(p) && demanding == pool_demanding(p) && demanding == p->share_demanding);
 	FAIR_ASSERT(p->share >= p->config.min_share && (demanding > 0 || p->share == p->config.max_slots));
-	FAIR_ASSERT(free_slots + c.active == p->config.max_slots);
+	FAIR_ASSERT(free_slots + c.active - strange_slots == p->config.max_slots);
 	FAIR_ASSERT(ended == p->num_ended && ended <= f->config.ended_max);
 	check_rest(f, p);
 }

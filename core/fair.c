@@ -93,6 +93,8 @@ void event_add(struct fair *f, struct fair_event event, const struct tenant *t)
 	e->id = event.id;
 	e->reason = event.reason;
 	e->was = event.was;
+	e->kept = event.kept;
+	e->number = event.number;
 	e->pool = t->pool->name;
 	memcpy(e->tenant, t->name, strlen(t->name) + 1);
 }
@@ -189,6 +191,11 @@ bool fair_advance(struct fair *f, uint64_t now, uint32_t budget)
 	f->now = now;
 	work(f, budget);
 	return f->more;
+}
+
+uint64_t fair_next_token(const struct fair *f)
+{
+	return f->next_token;
 }
 
 uint64_t fair_next_deadline(const struct fair *f)

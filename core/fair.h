@@ -49,6 +49,7 @@ extern "C" {
 	X(LEASE_NOT_FOUND, "lease-not-found")             \
 	X(LEASE_ENDED, "lease-ended")                     \
 	X(LEASE_PENDING, "lease-pending")                 \
+	X(BAD_RECORD, "bad-record")                       \
 	X(NO_MEMORY, "overloaded")
 
 enum fair_err {
@@ -309,6 +310,7 @@ enum fair_event_type {
 	FAIR_EV_RENEWED,       /* a heartbeat changed the ttl */
 	FAIR_EV_TENANT,        /* a tenant is new, closing, re-opened or has other registrations */
 	FAIR_EV_TENANT_GONE,
+	FAIR_EV_FORGOTTEN,     /* an ended lease is remembered no longer */
 };
 
 struct fair_event {
@@ -316,12 +318,63 @@ struct fair_event {
 	struct fair_id id;             /* of the lease; zero for tenants' events */
 	enum fair_reason reason;       /* FAIR_EV_ENDED */
 	enum fair_state was;           /* FAIR_EV_ENDED: FAIR_PENDING or FAIR_ACTIVE */
+	bool kept;                     /* what was told of this lease has to be kept, or to be taken out of what is kept */
+	uint64_t number;               /* of the lease; 0 for tenants' events */
 	const char *pool;              /* borrowed, lives as long as the struct fair */
 	char tenant[FAIR_NAME_MAX + 1];
 };
 
 /* fair_next_event takes the oldest event; false when there is none. Work stops while the queue is full. */
 bool fair_next_event(struct fair *f, struct fair_event *ret);
+
+/* ---- keeping ---- */
+
+/*
+ * A store keeps the present state of what events told of: after each of them it asks for the record of that lease or
+ * tenant, and keeps it, or forgets it where there is none. Written in one transaction, the records of all events up to
+ * some call are the state after that call. Names, labels and keys are borrowed.
+ */
+struct fair_lease_record {
+	struct fair_id id;
+	uint64_t number;               /* unique; the order of the line */
+	const char *pool, *tenant, *label;
+	const char *key;               /* NULL: none; of key_len bytes, not ended by a NUL */
+	size_t key_len;
+	enum fair_state state;         /* FAIR_PENDING: a place, and it has a key */
+	enum fair_reason reason;       /* ended */
+	uint32_t slots;
+	const uint32_t *slot_ids;      /* `slots` of them, NULL while pending */
+	uint64_t fencing_token;        /* 0 while pending */
+	uint64_t ttl_ns, asked_ttl_ns; /* now, and what a repetition of its acquire is compared with */
+	uint64_t arrived_ns, granted_ns, ended_ns;
+};
+
+struct fair_tenant_record {
+	uint64_t number;               /* unique; the order of lists */
+	const char *pool, *tenant;
+	bool closing, automatic, anonymous;
+	uint64_t revoke_below;         /* its leases with smaller numbers are being revoked */
+	uint32_t num_instances;
+	const char *const *instances;  /* fair_tenant_record() leaves it NULL: see fair_tenant_instance */
+};
+
+/* fair_lease_record: false when nothing is to be kept of it (unknown, or a waiter without a key). */
+bool fair_lease_record(const struct fair *f, const struct fair_id *id, struct fair_lease_record *ret);
+/* fair_tenant_record: false when the tenant is not there. */
+bool fair_tenant_record(const struct fair *f, const char *pool, const char *tenant, struct fair_tenant_record *ret);
+/* fair_next_token returns the token of the next grant: all that were ever given are below it. */
+uint64_t fair_next_token(const struct fair *f);
+
+/*
+ * Restoring, into a state in which nothing has happened yet but fair_pool_add: first all tenants, then all leases,
+ * the ended ones in the order of their ends. No event is told. An active lease lives on for its ttl from `now`, a
+ * place is absent and kept for queue_grace; what ended stays remembered from when it ended. Times after `now` (the
+ * clock was set back) count as `now`. A slot id that the pool does not have any more stays with its lease until that ends.
+ * FAIR_E_NO_MEMORY; FAIR_E_POOL_NOT_FOUND, FAIR_E_TENANT_NOT_FOUND (of a lease that has not ended) and
+ * FAIR_E_BAD_RECORD (a number, id, key or slot that is used twice or out of range): the records are not those of one state.
+ */
+FAIR_MUST_CHECK enum fair_err fair_restore_tenant(struct fair *f, uint64_t now, const struct fair_tenant_record *record);
+FAIR_MUST_CHECK enum fair_err fair_restore_lease(struct fair *f, uint64_t now, const struct fair_lease_record *record);
 
 /* ---- looking ---- */
 

@@ -24,9 +24,10 @@ bool lease_is_present(const struct lease *l)
 	return l->state == FAIR_PENDING && l->attached > 0;
 }
 
-static void tell(struct fair *f, const struct lease *l, enum fair_event_type type)
+static void tell(struct fair *f, struct lease *l, enum fair_event_type type)
 {
-	event_add(f, (struct fair_event){.type = type, .id = l->id}, l->tenant);
+	l->kept = l->kept || type == FAIR_EV_PLACED || type == FAIR_EV_GRANTED;
+	event_add(f, (struct fair_event){.type = type, .id = l->id, .kept = l->kept, .number = l->number}, l->tenant);
 }
 
 /* ---- keys ---- */
@@ -79,7 +80,7 @@ static void key_free(struct fair *f, struct lease *l)
 
 /* ---- life ---- */
 
-static struct lease *lease_new(struct fair *f, struct tenant *t, const struct fair_request *r)
+struct lease *lease_new(struct fair *f, struct tenant *t, const struct fair_request *r)
 {
 	size_t label_size = strlen(r->label) + 1;
 	struct lease *l = memory_get(f, sizeof(*l) + label_size);
@@ -106,10 +107,16 @@ static struct lease *lease_new(struct fair *f, struct tenant *t, const struct fa
 		memory_put(f, l);
 		return NULL;
 	}
-	l->number = ++f->last_number;
 	t->references++;
-	leases_insert(t->pool, l);
 	return l;
+}
+
+void lease_insert(struct fair *f, struct lease *l, uint64_t number)
+{
+	l->number = number;
+	if (number > f->last_number)
+		f->last_number = number;
+	leases_insert(l->tenant->pool, l);
 }
 
 void lease_free(struct fair *f, struct lease *l)
@@ -136,7 +143,23 @@ static void lease_drop(struct fair *f, struct lease *l)
 	tenant_dereference(f, t);
 }
 
+void lease_remember(struct fair *f, struct lease *l)
+{
+	struct pool *p = l->tenant->pool;
+
+	DL_APPEND(p->ended, l);
+	DL_APPEND2(f->ended, l, all_prev, all_next);
+	p->num_ended++;
+}
+
 void lease_forget(struct fair *f, struct lease *l)
+{
+	if (l->kept)
+		tell(f, l, FAIR_EV_FORGOTTEN);
+	lease_erase(f, l);
+}
+
+void lease_erase(struct fair *f, struct lease *l)
 {
 	struct pool *p = l->tenant->pool;
 
@@ -160,7 +183,7 @@ static void timer_update(struct fair *f, struct lease *l)
 }
 
 /* After any change of a lease's state, presence or times. */
-static void lease_settle(struct fair *f, struct lease *l)
+void lease_settle(struct fair *f, struct lease *l)
 {
 	timer_update(f, l);
 	leases_changed(l);
@@ -216,15 +239,20 @@ void lease_end(struct fair *f, struct lease *l, enum fair_reason reason)
 		key_free(f, l);
 	}
 	count_end(f, l, reason);
-	event_add(f, (struct fair_event){.type = FAIR_EV_ENDED, .id = l->id, .reason = reason, .was = l->state}, t);
+	event_add(f,
+	          (struct fair_event){.type = FAIR_EV_ENDED,
+	                              .id = l->id,
+	                              .reason = reason,
+	                              .was = l->state,
+	                              .kept = l->kept,
+	                              .number = l->number},
+	          t);
 	leases_remove(p, l);
 	l->reason = reason;
 	l->ended_ns = f->now;
 	l->attached = 0;
 	timer_set(f, l, FAIR_NEVER);
-	DL_APPEND(p->ended, l);
-	DL_APPEND2(f->ended, l, all_prev, all_next);
-	p->num_ended++;
+	lease_remember(f, l);
 	tenant_settle(f, t);
 	if (p->num_ended > f->config.ended_max)
 		lease_forget(f, p->ended);
@@ -360,6 +388,7 @@ static enum fair_err acquire_new(struct fair *f, struct tenant *t, bool created,
 		tenant_remove(f, t);
 	if (!l)
 		return FAIR_E_NO_MEMORY;
+	lease_insert(f, l, f->last_number + 1);
 	if (created)
 		event_add(f, (struct fair_event){.type = FAIR_EV_TENANT}, t);
 	ret->id = l->id;

@@ -56,7 +56,7 @@ void pool_free(struct fair *f, struct pool *p)
 		lease_free(f, l);
 	}
 	DL_FOREACH_SAFE(p->ended, l, after_l)
-		lease_forget(f, l);
+		lease_erase(f, l);
 	HASH_ITER(by_name, p->by_name, t, after_t)
 		tenant_free(f, t);
 	slots_fini(f, &p->slots);

@@ -6,6 +6,7 @@ bool slots_init(struct fair *f, struct slots *s, uint32_t count)
 	uint32_t bits = count;
 
 	memset(s, 0, sizeof(*s));
+	s->count = count;
 	do {
 		FAIR_ASSERT(s->levels < SLOT_LEVELS);
 		s->words[s->levels] = (bits + 63) / 64;
@@ -28,6 +29,23 @@ void slots_fini(struct fair *f, struct slots *s)
 	memset(s, 0, sizeof(*s));
 }
 
+bool slots_take_this(struct slots *s, uint32_t slot)
+{
+	if (slot >= s->count)
+		return true;
+	if (!slots_is_free(s, slot))
+		return false;
+	for (uint32_t i = 0; i < s->levels; i++) {
+		uint64_t *word = &s->level[i][slot / 64];
+
+		*word &= ~(UINT64_C(1) << (slot % 64));
+		if (*word)
+			break;
+		slot /= 64;
+	}
+	return true;
+}
+
 uint32_t slots_take(struct slots *s)
 {
 	uint32_t at = 0;
@@ -36,21 +54,15 @@ uint32_t slots_take(struct slots *s)
 		FAIR_ASSERT(s->level[i][at]);
 		at = at * 64 + (uint32_t)__builtin_ctzll(s->level[i][at]);
 	}
-	uint32_t bit = at;
-	for (uint32_t i = 0; i < s->levels; i++) {
-		uint64_t *word = &s->level[i][bit / 64];
-
-		*word &= ~(UINT64_C(1) << (bit % 64));
-		if (*word)
-			break;
-		bit /= 64;
-	}
+	slots_take_this(s, at);
 	return at;
 }
 
 void slots_give(struct slots *s, uint32_t slot)
 {
 	FAIR_ASSERT(!slots_is_free(s, slot));
+	if (slot >= s->count)
+		return;
 	for (uint32_t i = 0; i < s->levels; i++) {
 		s->level[i][slot / 64] |= UINT64_C(1) << (slot % 64);
 		slot /= 64;
@@ -59,5 +71,5 @@ void slots_give(struct slots *s, uint32_t slot)
 
 bool slots_is_free(const struct slots *s, uint32_t slot)
 {
-	return s->level[0][slot / 64] >> (slot % 64) & 1;
+	return slot < s->count && s->level[0][slot / 64] >> (slot % 64) & 1;
 }

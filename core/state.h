@@ -40,6 +40,7 @@ struct key {
 	unsigned size;
 	char bytes[];              /* address of the tenant, then the key: the scope is part of it */
 };
+#define KEY_SCOPE sizeof(struct tenant *)
 
 /*
  * One acquire: a waiter while pending, a holder while active, then remembered. Pending and active ones are in the
@@ -72,6 +73,7 @@ struct lease {
 	uint32_t slot_id;
 	enum fair_reason reason;
 	bool confirmed, claimed, try_once;
+	bool kept;                  /* told to whoever keeps the state: it has to be told of its going, too */
 	char label[];
 };
 
@@ -135,6 +137,7 @@ struct slots {
 	uint64_t *level[SLOT_LEVELS];
 	uint32_t words[SLOT_LEVELS];
 	uint32_t levels;
+	uint32_t count;
 };
 
 /* A histogram with 32 steps to each power of two: quantiles within 4 %. */
@@ -227,7 +230,8 @@ struct tenant *candidate_oldest_below(const struct pool *p, uint32_t share);
 bool slots_init(struct fair *f, struct slots *s, uint32_t count);
 void slots_fini(struct fair *f, struct slots *s);
 uint32_t slots_take(struct slots *s);      /* the lowest free one; there must be one */
-void slots_give(struct slots *s, uint32_t slot);
+bool slots_take_this(struct slots *s, uint32_t slot);   /* false when it is taken; one past the count is nobody's */
+void slots_give(struct slots *s, uint32_t slot);        /* one past the count never comes back */
 bool slots_is_free(const struct slots *s, uint32_t slot);
 
 /* histogram.c */
@@ -245,6 +249,8 @@ void pool_free(struct fair *f, struct pool *p);
 /* tenant.c */
 struct tenant *tenant_find(const struct pool *p, const struct fair *f, const char *name);   /* ghosts too */
 struct tenant *tenant_registered(const struct pool *p, const struct fair *f, const char *name);
+struct tenant *tenant_new(struct fair *f, struct pool *p, const char *name);
+bool tenant_instance_add(struct fair *f, struct tenant *t, const char *name);
 enum fair_err tenant_open(struct fair *f, struct pool *p, const char *name, struct tenant **ret, bool *ret_created);
 void tenant_remove(struct fair *f, struct tenant *t);   /* it becomes a ghost, or is freed */
 void tenant_settle(struct fair *f, struct tenant *t);   /* after any change of its leases; may free it */
@@ -252,16 +258,22 @@ void tenant_dereference(struct fair *f, struct tenant *t);
 void tenant_touch(struct fair *f, struct tenant *t);    /* it was used: its idle time starts anew */
 void tenant_idle_over(struct fair *f, struct tenant *t);
 bool tenant_doom_one(struct fair *f);
+void tenant_doom(struct fair *f, struct tenant *t);
 void tenant_free(struct fair *f, struct tenant *t);
 
 /* lease.c */
+struct lease *lease_new(struct fair *f, struct tenant *t, const struct fair_request *r);
+void lease_insert(struct fair *f, struct lease *l, uint64_t number);
 struct lease *lease_find(const struct fair *f, const struct fair_id *id);
 struct lease *lease_find_now(struct fair *f, const struct fair_id *id);
 void lease_grant(struct fair *f, struct lease *l);
+void lease_settle(struct fair *f, struct lease *l);   /* after any change of its state, presence or times */
 void lease_end(struct fair *f, struct lease *l, enum fair_reason reason);
 void lease_refuse(struct fair *f, struct lease *l);
 void lease_timer_over(struct fair *f, struct lease *l);
+void lease_remember(struct fair *f, struct lease *l);
 void lease_forget(struct fair *f, struct lease *l);
+void lease_erase(struct fair *f, struct lease *l);    /* forgets it and tells nobody */
 bool lease_is_present(const struct lease *l);
 struct key *key_find(const struct fair *f, const struct tenant *t, const char *key, size_t key_len);
 void lease_free(struct fair *f, struct lease *l);

@@ -62,7 +62,18 @@ static struct instance *instance_new(struct fair *f, const char *name)
 	return i;
 }
 
-static struct tenant *tenant_new(struct fair *f, struct pool *p, const char *name)
+bool tenant_instance_add(struct fair *f, struct tenant *t, const char *name)
+{
+	struct instance *i = instance_new(f, name);
+
+	if (!i)
+		return false;
+	DL_APPEND(t->instances, i);
+	t->num_instances++;
+	return true;
+}
+
+struct tenant *tenant_new(struct fair *f, struct pool *p, const char *name)
 {
 	size_t length = strlen(name);
 	struct tenant *t = memory_get(f, sizeof(*t));
@@ -141,6 +152,13 @@ static void doomed_leave(struct fair *f, struct tenant *t)
 		DL_DELETE2(f->doomed, t, doomed_prev, doomed_next);
 	}
 	t->doomed = false;
+}
+
+void tenant_doom(struct fair *f, struct tenant *t)
+{
+	if (!t->doomed)
+		DL_APPEND2(f->doomed, t, doomed_prev, doomed_next);
+	t->doomed = true;
 }
 
 void tenant_remove(struct fair *f, struct tenant *t)
@@ -241,10 +259,7 @@ static void tenant_close(struct fair *f, struct tenant *t, bool force)
 	t->refuse_below = f->last_number + 1;
 	if (force)
 		t->revoke_below = f->last_number + 1;
-	if (!t->doomed) {
-		t->doomed = true;
-		DL_APPEND2(f->doomed, t, doomed_prev, doomed_next);
-	}
+	tenant_doom(f, t);
 	if (t->state != TENANT_CLOSING) {
 		t->state = TENANT_CLOSING;
 		tell(f, t, FAIR_EV_TENANT);

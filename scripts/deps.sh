@@ -7,6 +7,7 @@
 fairshared_build_packages=(
 	build-essential cmake ninja-build pkg-config
 	libmicrohttpd-dev libjansson-dev libyajl-dev libinih-dev liblua5.4-dev uthash-dev libxxhash-dev libsodium-dev libbsd-dev
+	libsqlite3-dev
 	curl ca-certificates
 )
 

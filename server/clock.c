@@ -3,12 +3,21 @@
 
 #include <time.h>
 
-uint64_t clock_now(void)
+static uint64_t read_clock(clockid_t clock)
 {
 	struct timespec now;
 
-	clock_gettime(CLOCK_MONOTONIC, &now);
+	clock_gettime(clock, &now);
 	return (uint64_t)now.tv_sec * CLOCK_S + (uint64_t)now.tv_nsec;
+}
+
+uint64_t clock_now(void)
+{
+	static uint64_t epoch;
+
+	if (epoch == 0)
+		epoch = read_clock(CLOCK_REALTIME) - read_clock(CLOCK_MONOTONIC);
+	return epoch + read_clock(CLOCK_MONOTONIC);
 }
 
 int64_t clock_wall(void)

@@ -8,7 +8,8 @@
 #define CLOCK_MS UINT64_C(1000000)
 #define CLOCK_S UINT64_C(1000000000)
 
-/* clock_now returns monotonic nanoseconds. */
+/* clock_now returns monotonic nanoseconds that began at the wall clock of the start: times that are kept mean the same
+ * to the next process. */
 uint64_t clock_now(void);
 
 /* clock_wall returns milliseconds since 1970. */

@@ -10,7 +10,7 @@
 #define PROBE_AFTER (100 * CLOCK_MS)
 
 /* Events in their order, and the ids of the grants among them. Never gets smaller. */
-struct batch {
+struct gathering {
 	struct fair_event *events;
 	struct fair_id *grants;
 	size_t event_count, event_room, grant_count, grant_room;
@@ -20,10 +20,14 @@ struct commit {
 	struct store *store;
 	struct fair *fair;
 	struct api *api;
-	struct batch gathering, flying;
+	struct gathering gathering, flying;
+	struct batch batch;       /* of what flies */
+	uint64_t number;          /* of the batch that gathers; the one before it flies, or is done */
 	bool in_flight;
-	bool held;                /* the store failed; granting is held */
-	uint64_t probe_at;        /* while held and nothing is in flight: when to try the store again */
+	bool failing;             /* the store's last word was no */
+	bool held;                /* granting is held: the store fails, or waiters come back after a restart */
+	uint64_t settled_at;      /* FAIR_NEVER: it is */
+	uint64_t probe_at;        /* while failing and nothing is in flight: when to try the store again */
 	bool draining;
 };
 
@@ -35,22 +39,25 @@ struct commit *commit_create(struct store *store, struct fair *fair)
 		return NULL;
 	c->store = store;
 	c->fair = fair;
-	c->probe_at = FAIR_NEVER;
+	c->number = 1;
+	c->settled_at = c->probe_at = FAIR_NEVER;
 	return c;
 }
 
-static void batch_fini(struct batch *batch)
+static void gathering_fini(struct gathering *g)
 {
-	free(batch->events);
-	free(batch->grants);
+	free(g->events);
+	free(g->grants);
+	memset(g, 0, sizeof(*g));
 }
 
 void commit_destroy(struct commit *c)
 {
 	if (!c)
 		return;
-	batch_fini(&c->gathering);
-	batch_fini(&c->flying);
+	gathering_fini(&c->gathering);
+	gathering_fini(&c->flying);
+	batch_clear(&c->batch);
 	free(c);
 }
 
@@ -59,7 +66,7 @@ void commit_attach(struct commit *c, struct api *api)
 	c->api = api;
 }
 
-/* room makes place for one more. A decision that can neither be stored nor undone leaves only a restart. */
+/* room makes place for one more. */
 static void *room(void *rows, size_t count, size_t *capacity, size_t size)
 {
 	size_t more = *capacity ? *capacity * 2 : 64;
@@ -67,128 +74,165 @@ static void *room(void *rows, size_t count, size_t *capacity, size_t size)
 	if (count < *capacity)
 		return rows;
 	rows = reallocarray(rows, more, size);
-	if (!rows) {
-		log_say(LOG_ERROR, "out of memory for the records to store");
-		abort();
-	}
+	if (!rows)
+		batch_no_memory();
 	*capacity = more;
 	return rows;
 }
 
-static void batch_add(struct batch *batch, const struct fair_event *event)
+static void add_grant(struct gathering *g, const struct fair_id *id)
 {
-	batch->events = room(batch->events, batch->event_count, &batch->event_room, sizeof(*batch->events));
-	batch->events[batch->event_count++] = *event;
-	if (event->type != FAIR_EV_GRANTED)
-		return;
-	batch->grants = room(batch->grants, batch->grant_count, &batch->grant_room, sizeof(*batch->grants));
-	batch->grants[batch->grant_count++] = event->id;
+	g->grants = room(g->grants, g->grant_count, &g->grant_room, sizeof(*g->grants));
+	g->grants[g->grant_count++] = *id;
 }
 
-bool commit_event(void *context, const struct fair_event *event)
+static void add_event(struct gathering *g, const struct fair_event *event)
+{
+	g->events = room(g->events, g->event_count, &g->event_room, sizeof(*g->events));
+	g->events[g->event_count++] = *event;
+}
+
+uint64_t commit_event(void *context, const struct fair_event *event)
 {
 	struct commit *c = context;
+	bool of_tenant = event->type == FAIR_EV_TENANT || event->type == FAIR_EV_TENANT_GONE;
 
-	if (c->store->ops->durable_at_once)
-		return true;
-	batch_add(&c->gathering, event);
-	return false;
+	if (c->store->ops->durable_at_once || !(event->kept || of_tenant))
+		return 0;
+	add_event(&c->gathering, event);
+	if (event->type == FAIR_EV_GRANTED)
+		add_grant(&c->gathering, &event->id);
+	return c->number;
 }
 
-/* take_off ends the flight: the batch is moved to *batch, an empty one waits for the next. */
-static void take_off(struct commit *c, struct batch *batch)
-{
-	*batch = c->flying;
-	memset(&c->flying, 0, sizeof(c->flying));
-	c->in_flight = false;
-}
+/* ---- holding ---- */
 
-static void set_readiness(struct commit *c, uint64_t now)
+static void update_hold(struct commit *c, uint64_t now)
 {
-	api_set_readiness(c->api, now, c->draining ? API_DRAINING : c->held ? API_STORE_UNAVAILABLE : API_READY);
-}
+	bool hold = c->failing || c->settled_at != FAIR_NEVER;
+	enum fair_err err;
 
-static void hold(struct commit *c, uint64_t now, bool on)
-{
-	enum fair_err err = fair_hold(c->fair, now, NULL, on);
-
+	if (hold == c->held)
+		return;
+	c->held = hold;
+	err = fair_hold(c->fair, now, NULL, hold);
 	if (err != FAIR_OK)
 		log_text(LOG_ERROR, "granting cannot be held or resumed", "error", fair_err_code(err));
-	c->held = on;
-	set_readiness(c, now);
-	(void)api_advance(c->api, now, 1);     /* takes in what the end of the hold has granted */
+	(void)api_advance(c->api, now, 1); /* takes in what the end of the hold has granted */
+}
+
+static void set_failing(struct commit *c, uint64_t now, bool failing)
+{
+	c->failing = failing;
+	api_set_readiness(c->api, now, c->draining ? API_DRAINING : failing ? API_STORE_UNAVAILABLE : API_READY);
+	update_hold(c, now);
+}
+
+void commit_settle(struct commit *c, uint64_t now, uint64_t until)
+{
+	c->settled_at = until;
+	update_hold(c, now);
+}
+
+/* ---- batches ---- */
+
+/* land ends the flight. */
+static void land(struct commit *c, struct gathering *ret_flown)
+{
+	*ret_flown = c->flying;
+	memset(&c->flying, 0, sizeof(c->flying));
+	batch_clear(&c->batch);
+	c->in_flight = false;
 }
 
 static void committed(struct commit *c, uint64_t now)
 {
-	struct batch batch;
+	struct gathering flown;
 
-	take_off(c, &batch);
-	api_committed(c->api, now, batch.grants, batch.grant_count);
-	batch_fini(&batch);
-	if (!c->held)
+	land(c, &flown);
+	api_committed(c->api, now, c->number - 1, flown.grants, flown.grant_count);
+	gathering_fini(&flown);
+	if (!c->failing)
 		return;
 	log_say(LOG_INFO, "the store is well again; granting goes on");
-	hold(c, now, false);
+	set_failing(c, now, false);
 }
 
-/* keep_others puts all but the grants of `batch` into the batch that gathers: they happened and remain to be stored. */
-static void keep_others(struct commit *c, const struct batch *batch)
+/* take_back moves all that is not durable into one difference, each thing once; its grants are to be withdrawn. */
+static void take_back(struct commit *c, struct gathering *flown)
 {
-	for (size_t i = 0; i < batch->event_count; i++)
-		if (batch->events[i].type != FAIR_EV_GRANTED)
-			batch_add(&c->gathering, &batch->events[i]);
+	struct gathering *all = &c->gathering;
+
+	for (size_t i = 0; i < flown->event_count; i++)
+		add_event(all, &flown->events[i]);
+	all->event_count = batch_compact(all->events, all->event_count);
+	for (size_t i = 0; i < all->grant_count; i++)
+		add_grant(flown, &all->grants[i]);
+	all->grant_count = 0;
 }
 
 static void failed(struct commit *c, uint64_t now)
 {
-	struct batch flown, behind = c->gathering;
+	struct gathering flown;
 
-	take_off(c, &flown);
-	memset(&c->gathering, 0, sizeof(c->gathering));
-	keep_others(c, &flown);
-	keep_others(c, &behind);
-	if (!c->held) {
-		log_say(LOG_ERROR, "the store failed; granting is held until it is well again");
-		hold(c, now, true);
+	land(c, &flown);
+	take_back(c, &flown);
+	if (!c->failing) {
+		log_text(LOG_ERROR, "the store failed; granting is held until it is well again", "reason",
+		         c->store->ops->reason(c->store));
+		set_failing(c, now, true);
 	}
 	c->probe_at = now + PROBE_AFTER;
 	api_failed(c->api, now, flown.grants, flown.grant_count);
-	api_failed(c->api, now, behind.grants, behind.grant_count);
-	batch_fini(&flown);
-	batch_fini(&behind);
+	gathering_fini(&flown);
 }
 
 static void send_off(struct commit *c, uint64_t now)
 {
 	c->flying = c->gathering;
 	memset(&c->gathering, 0, sizeof(c->gathering));
+	c->number++;
 	c->in_flight = true;
 	c->probe_at = FAIR_NEVER;
-	c->store->ops->commit(c->store, now, c->flying.events, c->flying.event_count);
+	batch_make(&c->batch, c->fair, c->flying.events, c->flying.event_count);
+	c->store->ops->commit(c->store, now, &c->batch);
+}
+
+static void look_at_flight(struct commit *c, uint64_t now)
+{
+	enum store_state state = c->in_flight ? c->store->ops->ended(c->store, now) : STORE_BUSY;
+
+	if (state == STORE_COMMITTED)
+		committed(c, now);
+	else if (state == STORE_FAILED)
+		failed(c, now);
 }
 
 void commit_turn(struct commit *c, uint64_t now)
 {
-	if (c->in_flight) {
-		enum store_state state = c->store->ops->ended(c->store, now);
-
-		if (state == STORE_COMMITTED)
-			committed(c, now);
-		else if (state == STORE_FAILED)
-			failed(c, now);
+	if (c->settled_at <= now) {
+		c->settled_at = FAIR_NEVER;
+		update_hold(c, now);
 	}
-	if (!c->in_flight && (c->held ? now >= c->probe_at : c->gathering.event_count > 0))
+	look_at_flight(c, now);
+	if (!c->in_flight && (c->failing ? now >= c->probe_at : c->gathering.event_count > 0))
 		send_off(c, now);
 }
 
 uint64_t commit_deadline(const struct commit *c)
 {
-	return c->in_flight ? c->store->ops->deadline(c->store) : c->probe_at;
+	uint64_t next = c->in_flight ? c->store->ops->deadline(c->store) : c->probe_at;
+
+	return c->settled_at < next ? c->settled_at : next;
+}
+
+bool commit_pending(const struct commit *c)
+{
+	return c->in_flight || c->gathering.event_count > 0;
 }
 
 void commit_drain(struct commit *c, uint64_t now)
 {
 	c->draining = true;
-	set_readiness(c, now);
+	api_set_readiness(c->api, now, API_DRAINING);
 }

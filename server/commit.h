@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Group commit: one batch of events is with the store, the next gathers meanwhile. When a batch is committed its
- * grants become visible; when it fails they are withdrawn, with those of the batch behind it, and granting is held
- * until the store is well again.
+ * Group commit: one batch is with the store, the next gathers meanwhile. When a batch is committed what it holds
+ * becomes visible; when it fails its grants are withdrawn, with those gathered behind it, and granting is held until
+ * the store has taken the whole difference.
  */
 #ifndef FAIRSHARED_COMMIT_H
 #define FAIRSHARED_COMMIT_H
@@ -23,13 +23,19 @@ void commit_destroy(struct commit *commit);
 void commit_attach(struct commit *commit, struct api *api);
 
 /* commit_event is api_hooks.store; context is the struct commit. */
-bool commit_event(void *context, const struct fair_event *event);
+uint64_t commit_event(void *context, const struct fair_event *event);
+
+/* commit_settle holds granting until then: who waited before a restart comes back into the line first. */
+void commit_settle(struct commit *commit, uint64_t now, uint64_t until);
 
 /* commit_turn tells of what has ended and sends off what has gathered: once at the end of every turn. */
 void commit_turn(struct commit *commit, uint64_t now);
 
 /* commit_deadline says when commit_turn must run although nothing else happens; FAIR_NEVER: not. */
 uint64_t commit_deadline(const struct commit *commit);
+
+/* commit_pending tells whether anything is not durable yet. */
+bool commit_pending(const struct commit *commit);
 
 /* commit_drain sets the readiness that is told from now on to draining, whatever happens to the store. */
 void commit_drain(struct commit *commit, uint64_t now);

@@ -27,6 +27,7 @@ enum type { NUMBER, DURATION, BOOL, TEXT, CHOICE, ADDRESS };
 enum scope { SERVER, POOL, NOT_IN_FILE };
 
 static const char *const level_choices[] = {"error", "warning", "info", "debug", NULL};
+static const char *const durability_choices[] = {"full", "normal", NULL}; /* enum store_durability */
 static const char *const format_choices[] = {"auto", "json", "text", NULL};
 
 /* The one table. `offset` is into struct config_pool for POOL, else into struct config. */
@@ -53,7 +54,13 @@ static const struct setting options[] = {
 	{"policy", TEXT, IN_POOL(policy), "equal", 0, 0, NULL, "NAME", "How slots are shared; only equal"},
 	{"share_calculator", TEXT, IN_POOL(share_calculator), "", 0, 0, NULL, "EXPR",
 	 "Lua expression of max_slots and num_demanding_tenants for the share"},
-	{"store", TEXT, IN(store), "memory", 0, 0, NULL, "STORE", "Where the state is kept; only memory"},
+	{"store", TEXT, IN(store), "", 0, 0, NULL, "STORE",
+	 "Where the state is kept: sqlite:PATH, or memory: then a stop ends everybody's work; without it a file in "
+	 "$STATE_DIRECTORY, else in the state folder of the user"},
+	{"durability", CHOICE, IN(durability), "full", 0, 0, durability_choices, "full|normal",
+	 "full: what was told survives a power cut; normal: the end of the process"},
+	{"settle", DURATION, IN(settle_ns), "2s", 0, 1 * H, NULL, "DURATION",
+	 "After a start nothing is granted for so long when waiters have places from before"},
 	{"auto_register", BOOL, IN(auto_register), "false", 0, 0, NULL, "true|false",
 	 "POST /leases registers an unknown tenant"},
 	{"http_daemons", NUMBER, IN(http_daemons), "4", 1, 64, NULL, "N",
@@ -524,11 +531,13 @@ static bool read_environment(struct config *config, bool before_file, char *erro
 #define KEY_FIRST 0x1000 /* of the table's options; past the characters */
 #define KEY_PRINT 0x2000
 #define KEY_CHECK 0x2001
+#define KEY_CHECK_STORE 0x2002
 
 const char *argp_program_version = "fairshared " FAIRSHARED_VERSION;
 
 struct flags {
 	enum config_action action;
+	const char *check_store;
 	const char *texts[OPTION_COUNT]; /* NULL: not given; of a repeated one the last counts */
 };
 
@@ -547,6 +556,10 @@ static error_t parse_flag(int key, char *argument, struct argp_state *state)
 	case KEY_CHECK:
 		flags->action = CONFIG_CHECK;
 		return 0;
+	case KEY_CHECK_STORE:
+		flags->action = CONFIG_CHECK_STORE;
+		flags->check_store = argument;
+		return 0;
 	case ARGP_KEY_ARG:
 		argp_error(state, "unexpected argument '%s'", argument);
 		return EINVAL;
@@ -557,9 +570,9 @@ static error_t parse_flag(int key, char *argument, struct argp_state *state)
 
 /* The texts of the flags, made from the table. */
 struct flag_texts {
-	struct argp_option rows[OPTION_COUNT + 3];
+	struct argp_option rows[OPTION_COUNT + 4];
 	char names[OPTION_COUNT][32];
-	char helps[OPTION_COUNT][160];
+	char helps[OPTION_COUNT][224];
 };
 
 static void describe_flags(struct flag_texts *texts)
@@ -585,6 +598,11 @@ static void describe_flags(struct flag_texts *texts)
 		.name = "print-config", .key = KEY_PRINT, .doc = "Print the resulting configuration and exit", .group = 2};
 	texts->rows[OPTION_COUNT + 1] = (struct argp_option){
 		.name = "check-config", .key = KEY_CHECK, .doc = "Check the configuration and exit", .group = 2};
+	texts->rows[OPTION_COUNT + 2] = (struct argp_option){.name = "check-store",
+														 .key = KEY_CHECK_STORE,
+														 .arg = "PATH",
+														 .doc = "Verify a file of the sqlite store and exit",
+														 .group = 2};
 }
 
 static bool read_flags(struct flags *flags, struct flag_texts *texts, int argc, char **argv)
@@ -631,6 +649,31 @@ static bool check_pool(const struct config_pool *pool, char *error)
 	return true;
 }
 
+/* store_standard names the file of a server that was told of none. systemd makes $STATE_DIRECTORY. */
+static bool store_standard(struct config *config, char *error)
+{
+	const char *system = getenv("STATE_DIRECTORY"), *state = getenv("XDG_STATE_HOME"), *home = getenv("HOME");
+	char *path = NULL;
+	int size = -1;
+
+	if (*config->store)
+		return true;
+	if (system && *system == '/')
+		size = asprintf(&path, "sqlite:%.*s/fairshared.db", (int)strcspn(system, ":"), system);
+	else if (state && *state == '/')
+		size = asprintf(&path, "sqlite:%s/fairshared/fairshared.db", state);
+	else if (home && *home == '/')
+		size = asprintf(&path, "sqlite:%s/.local/state/fairshared/fairshared.db", home);
+	else
+		return config_fail(error, "there is no place for the state: set HOME, STATE_DIRECTORY or --store sqlite:PATH, or "
+								  "say --store memory");
+	if (size < 0)
+		return config_fail(error, "out of memory");
+	free(config->store);
+	config->store = path;
+	return true;
+}
+
 /* What no value can be wrong in alone. */
 static bool check_together(const struct config *config, char *error)
 {
@@ -658,13 +701,15 @@ bool config_load(struct config *config, int argc, char **argv, char error[CONFIG
 	if (!read_flags(&flags, &texts, argc, argv))
 		return config_fail(error, "the command line cannot be read");
 	config->action = flags.action;
+	if (flags.check_store && !replace(&config->check_store, flags.check_store))
+		return false;
 	if (!top_add(config, error) || !read_environment(config, true, error) ||
 		!set_flags(config, &flags, &texts, true, error))
 		return false;
 	if (*config->file && !read_file(config, error))
 		return false;
 	return read_environment(config, false, error) && set_flags(config, &flags, &texts, false, error) &&
-		   pools_inherit(config, error) && check_together(config, error);
+		   pools_inherit(config, error) && store_standard(config, error) && check_together(config, error);
 }
 
 void config_free(struct config *config)
@@ -681,6 +726,7 @@ void config_free(struct config *config)
 	free(config->file);
 	free(config->listen);
 	free(config->store);
+	free(config->check_store);
 	memset(config, 0, sizeof(*config));
 }
 

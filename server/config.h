@@ -18,7 +18,7 @@
 #define CONFIG_ERROR_MAX 1024
 #define CONFIG_HOST_MAX 46
 
-enum config_action { CONFIG_RUN, CONFIG_CHECK, CONFIG_PRINT };
+enum config_action { CONFIG_RUN, CONFIG_CHECK, CONFIG_PRINT, CONFIG_CHECK_STORE };
 
 /*
  * What a [pool NAME] section holds. The first pool is `default`, configured by flags, environment and the top of the
@@ -39,6 +39,9 @@ struct config {
 	char listen_host[CONFIG_HOST_MAX];     /* numeric */
 	uint16_t listen_port;
 	char *store;
+	char *check_store; /* the file to verify, or NULL */
+	uint64_t durability; /* enum store_durability */
+	uint64_t settle_ns;
 	bool auto_register;
 	uint64_t http_daemons, ended_max, max_tenants, max_connections;
 	uint64_t queue_grace_ns, claim_ns, drain_timeout_ns, key_memory_ns, tenant_idle_ns;

@@ -181,7 +181,8 @@ static void stage_turn(struct loop *loop)
 		stage_begin(loop, LEAVING, LEAVE_TIMEOUT);
 	}
 	if (loop->stage == LEAVING &&
-		(loop->now >= loop->stage_ends || !(http_sending(loop->parts->http) || has_work(loop))))
+		(loop->now >= loop->stage_ends ||
+		 !(http_sending(loop->parts->http) || has_work(loop) || commit_pending(loop->parts->commit))))
 		loop->stage = LEFT;
 }
 

@@ -4,7 +4,8 @@
  *
  *   config      flags, environment, file          http    sockets, requests, answers, parking
  *   server      puts the parts together           loop    the one thread: serves, then lets time pass
- *   calculator  the share expression              commit  group commit over a store
+ *   pools       the configured and stored ones    commit  group commit: gathers, tells when it is durable
+ *   calculator  the share expression              batch   what has changed, as records for a store
  */
 #include "config.h"
 #include "log.h"
@@ -43,6 +44,13 @@ static int serve(struct server *server)
 	return server_run(server);
 }
 
+static int check_store(const char *path)
+{
+	char error[STORE_ERROR_MAX];
+
+	return store_sqlite_check(path, stdout, error) ? 0 : refuse(error);
+}
+
 static int run(const struct config *config)
 {
 	struct server server;
@@ -50,6 +58,8 @@ static int run(const struct config *config)
 	int status;
 
 	log_setup((enum log_level)config->log_level, (enum log_format)config->log_format);
+	if (config->action == CONFIG_CHECK_STORE)
+		return check_store(config->check_store);
 	if (!server_check(&server, config, error))
 		status = refuse(error);
 	else if (config->action == CONFIG_RUN)

@@ -7,7 +7,6 @@
 #include "version.h"
 
 #include <errno.h>
-#include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -20,28 +19,6 @@
 #define CALL_BUDGET 256 /* units of work that one call of the core may do besides its own */
 
 /* ---- what the configuration asks for ---- */
-
-static bool calculators_create(struct server *server, char *error)
-{
-	const struct config *config = server->config;
-
-	server->calculators = calloc(config->pool_count, sizeof(*server->calculators));
-	if (!server->calculators)
-		return config_fail(error, "out of memory");
-	for (size_t i = 0; i < config->pool_count; i++) {
-		const struct config_pool *pool = &config->pools[i];
-		char reason[512];
-
-		if (!*pool->share_calculator)
-			continue;
-		server->calculators[i] =
-			calculator_create(pool->name, pool->share_calculator, (uint32_t)pool->max_slots, reason, sizeof(reason));
-		if (!server->calculators[i])
-			return config_fail(error, "%s: share_calculator of pool '%s': %s", config_origin(pool, "share_calculator"),
-							   pool->name, reason);
-	}
-	return true;
-}
 
 /* raise_limit lets the process open as many files as its connections need. */
 static bool raise_limit(const struct config *config, char *error)
@@ -64,46 +41,42 @@ static bool raise_limit(const struct config *config, char *error)
 		(unsigned long long)needed, (unsigned long long)limit.rlim_max);
 }
 
+static void fill_random(void *context, void *bytes, size_t size)
+{
+	(void)context;
+	arc4random_buf(bytes, size);
+}
+
 bool server_check(struct server *server, const struct config *config, char error[CONFIG_ERROR_MAX])
 {
-	char reason[256];
+	char reason[STORE_ERROR_MAX];
 
 	memset(server, 0, sizeof(*server));
 	server->config = config;
 	server->epoll = -1;
-	server->store = store_create(config->store, reason, sizeof(reason));
-	if (!server->store)
+	if (!store_is_known(config->store, reason))
 		return config_fail(error, "%s: %s", config_origin(&config->pools[0], "store"), reason);
-	return calculators_create(server, error) && raise_limit(config, error);
+	server->pools = pools_create(config, error);
+	return server->pools && raise_limit(config, error);
 }
 
-/* ---- the core ---- */
+/* ---- the state ---- */
 
-static bool pool_create(struct server *server, size_t i)
+/* "Tokens never go back, not even with a lost or restored file": the wall clock outruns every rate of grants. */
+static uint64_t first_token(uint64_t stored)
 {
-	const struct config_pool *pool = &server->config->pools[i];
-	struct fair_pool_config config = {
-		.pool = pool->name,
-		.max_slots = (uint32_t)pool->max_slots,
-		.min_share = (uint32_t)pool->min_share,
-		.max_waiting = (uint32_t)pool->max_waiting,
-		.tenant_max_waiting = (uint32_t)pool->tenant_max_waiting,
-	};
+	uint64_t by_clock = (uint64_t)clock_wall() * 1000;
 
-	if (server->calculators[i]) {
-		config.calculator = calculator_share;
-		config.calculator_context = server->calculators[i];
-	}
-	return fair_pool_add(server->fair, &config) == FAIR_OK;
+	return stored > by_clock ? stored : by_clock;
 }
 
-static bool core_create(struct server *server)
+static bool core_create(struct server *server, uint64_t next_token)
 {
 	const struct config *config = server->config;
 	struct fair_config core = fair_config_default();
 
-	randombytes_buf(&core.hash_seed, sizeof(core.hash_seed));
-	core.first_token = (uint64_t)clock_wall() * 1000;
+	fill_random(NULL, &core.hash_seed, sizeof(core.hash_seed));
+	core.first_token = first_token(next_token);
 	core.queue_grace_ns = config->queue_grace_ns;
 	core.claim_ns = config->claim_ns;
 	core.key_memory_ns = config->key_memory_ns;
@@ -112,29 +85,43 @@ static bool core_create(struct server *server)
 	core.max_tenants = (uint32_t)config->max_tenants;
 	core.call_budget = CALL_BUDGET;
 	server->fair = fair_create(&core);
-	for (size_t i = 0; server->fair && i < config->pool_count; i++)
-		if (!pool_create(server, i))
-			return false;
-	return server->fair != NULL;
+	return server->fair && pools_add(server->pools, server->fair);
+}
+
+/* state_create makes the state that the store keeps, and has the store keep the pools that are configured now. */
+static bool state_create(struct server *server, char *error)
+{
+	const struct config *config = server->config;
+	char reason[STORE_ERROR_MAX];
+	uint64_t next_token;
+
+	server->store = store_create(config->store, (enum store_durability)config->durability, reason);
+	if (!server->store)
+		return config_fail(error, "%s: %s", config_origin(&config->pools[0], "store"), reason);
+	if (!store_next_token(server->store, &next_token, reason))
+		return config_fail(error, "%s", reason);
+	if (!pools_load(server->pools, server->store, error))
+		return false;
+	if (!core_create(server, next_token))
+		return config_fail(error, "out of memory");
+	if (!store_load(server->store, server->fair, clock_now(), reason))
+		return config_fail(error, "%s", reason);
+	return pools_keep(server->pools, server->store, error);
+}
+
+/* Whether anybody has a place in line from before. */
+static bool has_places(struct server *server, uint64_t now)
+{
+	struct fair_pool_view view;
+	const char *pool;
+
+	for (uint32_t i = 0; (pool = fair_pool_name(server->fair, i)) != NULL; i++)
+		if (fair_pool_get(server->fair, now, pool, &view) == FAIR_OK && view.absent > 0)
+			return true;
+	return false;
 }
 
 /* ---- the api ---- */
-
-static void fill_random(void *context, void *bytes, size_t size)
-{
-	(void)context;
-	arc4random_buf(bytes, size);
-}
-
-static const char *share_calculator_of(void *context, const char *pool)
-{
-	const struct config *config = context;
-
-	for (size_t i = 0; i < config->pool_count; i++)
-		if (!strcmp(config->pools[i].name, pool))
-			return *config->pools[i].share_calculator ? config->pools[i].share_calculator : NULL;
-	return NULL;
-}
 
 /* The api calls back with one context; http and commit each want their own. */
 static void answer(void *context, struct api_request *request, struct api_reply *reply)
@@ -142,7 +129,7 @@ static void answer(void *context, struct api_request *request, struct api_reply 
 	http_answer(((struct server *)context)->http, request, reply);
 }
 
-static bool store(void *context, const struct fair_event *event)
+static uint64_t store(void *context, const struct fair_event *event)
 {
 	return commit_event(((struct server *)context)->commit, event);
 }
@@ -169,8 +156,9 @@ static bool service_create(struct server *server)
 	api.version = FAIRSHARED_VERSION;
 	api.openapi = openapi_begin;
 	api.openapi_len = (size_t)(openapi_end - openapi_begin);
-	api.share_calculator_of = share_calculator_of;
-	api.share_calculator_context = (void *)(uintptr_t)config;
+	api.share_calculator_of = pools_calculator_of;
+	api.pool_configured = pools_configured;
+	api.pools_context = server->pools;
 	api.requests_max = parked_max(config);
 	server->api = api_create(server->fair, &api, &hooks, clock_now());
 	server->commit = commit_create(server->store, server->fair);
@@ -200,19 +188,24 @@ static bool front_create(struct server *server, char *error)
 
 bool server_start(struct server *server, char error[CONFIG_ERROR_MAX])
 {
+	uint64_t now;
+
 	server->epoll = epoll_create1(EPOLL_CLOEXEC);
 	if (server->epoll < 0)
 		return config_fail(error, "epoll: %s", strerror(errno));
-	if (!core_create(server) || !service_create(server))
+	if (!state_create(server, error))
+		return false;
+	if (!service_create(server))
 		return config_fail(error, "out of memory");
-	if (!server->store->ops->load(server->store, server->fair))
-		return config_fail(error, "the store %s cannot be read", server->config->store);
 	if (!front_create(server, error))
 		return false;
-	api_clock(server->api, clock_now(), clock_wall());
-	http_clock(server->http, clock_now());
+	now = clock_now();
+	api_clock(server->api, now, clock_wall());
+	http_clock(server->http, now);
 	commit_attach(server->commit, server->api);
-	api_set_readiness(server->api, clock_now(), API_READY);
+	api_set_readiness(server->api, now, API_READY);
+	if (has_places(server, now))
+		commit_settle(server->commit, now, now + server->config->settle_ns);
 	return http_attach(server->http, server->api) || config_fail(error, "epoll: %s", strerror(errno));
 }
 
@@ -239,9 +232,7 @@ void server_stop(struct server *server)
 	commit_destroy(server->commit);
 	fair_destroy(server->fair);
 	store_destroy(server->store);
-	for (size_t i = 0; server->calculators && i < server->config->pool_count; i++)
-		calculator_destroy(server->calculators[i]);
-	free(server->calculators);
+	pools_destroy(server->pools);
 	if (server->epoll >= 0)
 		close(server->epoll);
 }

@@ -3,14 +3,14 @@
 #ifndef FAIRSHARED_SERVER_H
 #define FAIRSHARED_SERVER_H
 
-#include "calculator.h"
 #include "config.h"
 #include "loop.h"
+#include "pools.h"
 #include "store.h"
 
 struct server {
 	const struct config *config;
-	struct calculator **calculators;     /* of each pool; NULL where it has none */
+	struct pools *pools;
 	struct store *store;
 	struct fair *fair;
 	struct commit *commit;

@@ -2,19 +2,11 @@
 /* The store that keeps nothing: the state lives and dies with the process. */
 #include "store.h"
 
-static bool load(struct store *store, struct fair *fair)
-{
-	(void)store;
-	(void)fair;
-	return true;
-}
-
-static void commit(struct store *store, uint64_t now, const struct fair_event *events, size_t count)
+static void commit(struct store *store, uint64_t now, const struct batch *batch)
 {
 	(void)store;
 	(void)now;
-	(void)events;
-	(void)count;
+	(void)batch;
 }
 
 static enum store_state ended(struct store *store, uint64_t now)
@@ -36,6 +28,12 @@ static uint64_t deadline(const struct store *store)
 	return FAIR_NEVER;
 }
 
+static const char *reason(const struct store *store)
+{
+	(void)store;
+	return "";
+}
+
 static void destroy(struct store *store)
 {
 	(void)store;
@@ -45,11 +43,11 @@ struct store *store_memory_create(void)
 {
 	static const struct store_ops ops = {
 		.durable_at_once = true,
-		.load = load,
 		.commit = commit,
 		.ended = ended,
 		.descriptor = descriptor,
 		.deadline = deadline,
+		.reason = reason,
 		.destroy = destroy,
 	};
 	static struct store store = {.ops = &ops};

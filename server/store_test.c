@@ -19,19 +19,11 @@ struct store_test {
 	uint64_t ends;           /* of the commit in flight; FAIR_NEVER: none */
 };
 
-static bool load(struct store *store, struct fair *fair)
-{
-	(void)store;
-	(void)fair;
-	return true;
-}
-
-static void commit(struct store *store, uint64_t now, const struct fair_event *events, size_t count)
+static void commit(struct store *store, uint64_t now, const struct batch *batch)
 {
 	struct store_test *test = (struct store_test *)store;
 
-	(void)events;
-	(void)count;
+	(void)batch;
 	test->ends = now + test->delay_ns;
 }
 
@@ -67,6 +59,12 @@ static uint64_t deadline(const struct store *store)
 	return ((const struct store_test *)store)->ends;
 }
 
+static const char *reason(const struct store *store)
+{
+	(void)store;
+	return "drawn by lot";
+}
+
 static void destroy(struct store *store)
 {
 	free(store);
@@ -94,14 +92,14 @@ static bool read_settings(struct store_test *test, const char *settings)
 	return ok;
 }
 
-struct store *store_test_create(const char *settings, char *error, size_t error_size)
+struct store *store_test_create(const char *settings, char error[STORE_ERROR_MAX])
 {
 	static const struct store_ops ops = {
-		.load = load,
 		.commit = commit,
 		.ended = ended,
 		.descriptor = descriptor,
 		.deadline = deadline,
+		.reason = reason,
 		.destroy = destroy,
 	};
 	struct store_test *test = calloc(1, sizeof(*test));
@@ -112,6 +110,6 @@ struct store *store_test_create(const char *settings, char *error, size_t error_
 		return &test->store;
 	}
 	free(test);
-	snprintf(error, error_size, "the test store is written test:delay=5ms,fail=0.1,seed=7, not 'test:%s'", settings);
+	snprintf(error, STORE_ERROR_MAX, "the test store is written test:delay=5ms,fail=0.1,seed=7, not 'test:%s'", settings);
 	return NULL;
 }

@@ -5,18 +5,54 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "id.h"
+
 bool harness_inside;
+
+static bool change_matters(const struct change *change, const struct exchange *e, const char *id)
+{
+	enum fair_event_type type = change->event.type;
+	bool of_tenant = type == FAIR_EV_TENANT || type == FAIR_EV_TENANT_GONE;
+	struct fair_id told;
+
+	if (strncmp(e->request.route, "/tenants", 8) == 0)
+		return of_tenant && (strcmp(e->request.method, "POST") == 0 || strcmp(e->request.method, "DELETE") == 0) &&
+			   (strstr(e->request.path, change->event.tenant) != NULL ||
+				strcmp(text(e, "tenant_id"), change->event.tenant) == 0);
+	if (!id_parse(id, &told) || memcmp(&told, &change->event.id, sizeof(told)) != 0)
+		return false;
+	if (e->reply.status == 429)
+		return type == FAIR_EV_PLACED || type == FAIR_EV_WITHDRAWN;
+	if (strcmp(text(e, "state"), "active") != 0 && strcmp(e->request.route, "/heartbeats") != 0)
+		return false;
+	return type == FAIR_EV_GRANTED || (type == FAIR_EV_RENEWED && strcmp(e->request.route, "/leases") != 0);
+}
+
+/* "Nothing is told that a crash could take back, but for the end of a lease." */
+static void look_for_early(struct world *w, const struct exchange *e)
+{
+	const json_t *beats = json_array_get(json_object_get(e->json, "renewed"), 0);
+	const char *id = beats != NULL ? json_string_value(json_object_get(beats, "id")) : text(e, "id");
+
+	for (size_t i = 0; i < w->changed; i++) {
+		bool later = e->made > 0 && w->changes[i].number > e->made;
+
+		if (!later && e->reply.status < 500 && change_matters(&w->changes[i], e, id))
+			w->told_early++;
+	}
+}
 
 static void on_answer(void *context, struct api_request *request, struct api_reply *reply)
 {
 	struct exchange *e = (struct exchange *)((char *)request - offsetof(struct exchange, request));
+	struct world *w = context;
 
 	bool was = harness_inside;
 
-	(void)context;
 	harness_inside = false;
 	if (e->answered)
 		abort();
+	e->order = ++w->answers;
 	e->answered = true;
 	e->reply = *reply;
 	if (reply->body != NULL && strstr(reply->content_type, "json") != NULL) {
@@ -24,17 +60,21 @@ static void on_answer(void *context, struct api_request *request, struct api_rep
 		if (e->json == NULL)
 			abort();
 	}
+	look_for_early(w, e);
 	harness_inside = was;
 }
 
-static bool on_store(void *context, const struct fair_event *event)
+static uint64_t on_store(void *context, const struct fair_event *event)
 {
 	struct world *w = context;
 
 	w->stored++;
-	if (w->slow && event->type == FAIR_EV_GRANTED)
-		w->batch[w->batched++] = event->id;
-	return !w->slow;
+	if (!w->slow)
+		return 0;
+	if (w->changed == CHANGES_MAX)
+		abort();
+	w->changes[w->changed++] = (struct change){*event, w->batch, w->stored};
+	return w->batch;
 }
 
 static void on_random(void *context, void *bytes, size_t size)
@@ -51,6 +91,10 @@ static void on_random(void *context, void *bytes, size_t size)
 /* After every call: what was answered is handed over, and the core is whole. */
 static void turn(struct world *w)
 {
+	for (size_t i = 0; i < w->count; i++) {
+		if (w->exchanges[i]->made == 0 && w->exchanges[i]->request.withheld != NULL)
+			w->exchanges[i]->made = w->stored;
+	}
 	for (size_t i = 0; i < w->count && !w->no_send; i++) {
 		struct exchange *e = w->exchanges[i];
 
@@ -88,6 +132,7 @@ struct world *world_create(struct world_config config)
 		abort();
 	w->now = 1000 * S;
 	w->dice = 1;
+	w->batch = 1;
 	fair.hash_seed = 1;
 	fair.first_token = 100;
 	if (config.max_tenants > 0)
@@ -231,25 +276,56 @@ void hand_over(struct world *w, struct exchange *e, bool handed_over)
 	turn(w);
 }
 
+void send_off(struct world *w)
+{
+	w->batch++;
+}
+
+/* Takes out the changes up to a batch, or only the grants of them; returns how many grants. */
+static size_t take_changes(struct world *w, uint64_t batch, bool only_grants, struct fair_id *ret_ids)
+{
+	size_t kept = 0, count = 0;
+
+	for (size_t i = 0; i < w->changed; i++) {
+		const struct change *change = &w->changes[i];
+		bool grant = change->event.type == FAIR_EV_GRANTED, taken = change->batch <= batch && (grant || !only_grants);
+
+		if (grant && taken)
+			ret_ids[count++] = change->event.id;
+		if (!taken)
+			w->changes[kept++] = *change;
+	}
+	w->changed = kept;
+	return count;
+}
+
 void commit(struct world *w)
 {
-	size_t count = w->batched;
+	struct fair_id *ids = calloc(w->changed + 1, sizeof(*ids));
+	size_t count;
 
-	w->batched = 0;
+	w->committed++;
+	if (w->committed == w->batch)
+		send_off(w);
+	count = take_changes(w, w->committed, false, ids);
 	harness_inside = true;
-	api_committed(w->api, w->now, w->batch, count);
+	api_committed(w->api, w->now, w->committed, ids, count);
 	harness_inside = false;
+	free(ids);
 	turn(w);
 }
 
 void fail(struct world *w)
 {
-	size_t count = w->batched;
+	struct fair_id *ids = calloc(w->changed + 1, sizeof(*ids));
+	size_t count = take_changes(w, w->batch, true, ids);
 
-	w->batched = 0;
+	w->committed = w->batch;
+	send_off(w);
 	if (fair_hold(w->fair, w->now, NULL, true) != FAIR_OK)
 		abort();
-	api_failed(w->api, w->now, w->batch, count);
+	api_failed(w->api, w->now, ids, count);
+	free(ids);
 	turn(w);
 }
 

@@ -14,6 +14,7 @@
 #define MS UINT64_C(1000000)
 #define S UINT64_C(1000000000)
 #define EXCHANGES_MAX 20000
+#define CHANGES_MAX 20000
 
 /* True while code of the product runs: a test of failing memory fails nothing else. */
 extern bool harness_inside;
@@ -22,19 +23,33 @@ struct exchange {
 	struct api_request request;
 	char *line; /* owns what method, path and query point into */
 	bool answered, sent;
+	size_t made;  /* what the store had been handed when the answer was made; 0: it is not, or is not withheld */
+	size_t order; /* of its answer, from 1 */
 	struct api_reply reply;
 	json_t *json; /* of the body, or NULL */
+};
+
+/* An event that the slow store took and has not committed. A failure takes out only the grants: all else stays to be
+ * stored. */
+struct change {
+	struct fair_event event;
+	uint64_t batch;
+	size_t number; /* of all that were handed to the store */
 };
 
 struct world {
 	struct fair *fair;
 	struct api *api;
 	uint64_t now;
-	bool slow;	  /* the store takes its time: grants gather in batch */
+	bool slow;	  /* the store takes its time: events gather in batches */
 	bool no_send; /* answers are not handed over by themselves */
-	struct fair_id batch[1000];
-	size_t batched;
+	uint64_t batch;		/* its number, of the one that gathers; from 1 */
+	uint64_t committed; /* the last one that was, or that failed */
+	struct change changes[CHANGES_MAX];
+	size_t changed;
 	size_t stored; /* events handed to the store */
+	size_t answers;
+	size_t told_early; /* answers that told of one of the changes */
 	uint64_t dice;
 	struct exchange *exchanges[EXCHANGES_MAX];
 	size_t count;
@@ -74,7 +89,8 @@ void pass(struct world *w, uint64_t ns);
 /* hang_up breaks a request. hand_over tells that an answer went, or could not go, to the kernel. */
 void hang_up(struct world *w, struct exchange *e);
 void hand_over(struct world *w, struct exchange *e, bool handed_over);
-/* commit and fail end the batch of a slow store. */
+/* A slow store: send_off ends the batch that gathers; commit commits the oldest one, ended or not; fail fails all. */
+void send_off(struct world *w);
 void commit(struct world *w);
 void fail(struct world *w);
 

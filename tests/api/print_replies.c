@@ -144,6 +144,29 @@ static void limits(void)
 	world_destroy(w);
 }
 
+/* Each request whose answer waits for the store, when that fails. */
+static void store(void)
+{
+	struct world *w = world_create((struct world_config){.max_slots = 1});
+	struct exchange *a = acquire(w, "alice", "", NULL);
+	char body[128];
+
+	w->slow = true;
+	ask(w, "POST /tenants", "{\"tenant_id\":\"carol\"}");
+	ask(w, "DELETE /tenants/carol", NULL);
+	lease(w, "PUT", a, "", "{\"ttl_seconds\":7}");
+	lease(w, "GET", a, "", NULL);
+	snprintf(body, sizeof(body), "{\"lease_ids\":[\"%s\"]}", text(a, "id"));
+	ask(w, "POST /heartbeats", body);
+	acquire(w, "bob", ",\"wait_seconds\":1", "k");
+	pass(w, 2 * S);
+	lease(w, "DELETE", a, "", NULL);
+	acquire(w, "alice", "", NULL);
+	fail(w);
+	print(w);
+	world_destroy(w);
+}
+
 int main(void)
 {
 	struct world *w = world_create((struct world_config){0});
@@ -154,5 +177,6 @@ int main(void)
 	print(w);
 	world_destroy(w);
 	limits();
+	store();
 	return 0;
 }

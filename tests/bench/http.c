@@ -253,7 +253,7 @@ static int by_value(const void *a, const void *b)
 /* One slot, many parked: each release hands it to the next in line. The time from sending the release to the waiter's reply. */
 static void handoff(const char *binary, int parked)
 {
-	char *argv[] = {(char *)binary, "--listen", "127.0.0.1:0", "--max-slots", "1", "--max-waiting", "20000",
+	char *argv[] = {(char *)binary, "--listen", "127.0.0.1:0", "--store", "memory", "--max-slots", "1", "--max-waiting", "20000",
 	                "--tenant-max-waiting", "20000", "--max-wait", "300s", NULL};
 	struct server s = start(argv);
 	struct connection *all = calloc((size_t)parked, sizeof(*all)), holder = {.fd = dial(s.port)};
@@ -330,8 +330,8 @@ int main(int argc, char **argv)
 		getrlimit(RLIMIT_NOFILE, &files);
 
 	char *bare[] = {BARE, NULL};
-	char *enough[] = {SERVER, "--listen", "127.0.0.1:0", "--max-slots", "1000", NULL};
-	char *few[] = {SERVER, "--listen", "127.0.0.1:0", "--max-slots", "10", NULL};
+	char *enough[] = {SERVER, "--listen", "127.0.0.1:0", "--store", "memory", "--max-slots", "1000", NULL};
+	char *few[] = {SERVER, "--listen", "127.0.0.1:0", "--store", "memory", "--max-slots", "10", NULL};
 	double r[3] = {0};
 
 	/* Three rounds of each in turn: a noisy machine hits all of them. */

@@ -226,6 +226,9 @@ static pid_t start_process(const char *const *arguments, const char *const *envi
 		_exit(126);
 	if (dir && chdir(dir) != 0)
 		_exit(126);
+	/* The state that a server keeps when it is not told where. */
+	if (dir && setenv("XDG_STATE_HOME", dir, 1) != 0)
+		_exit(126);
 	for (size_t i = 0; environment && environment[i]; i++)
 		putenv((char *)(uintptr_t)environment[i]);
 	execv(arguments[0], (char *const *)(uintptr_t)arguments);

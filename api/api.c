@@ -202,6 +202,7 @@ static void end_instant_wait(struct api *api, const struct api_request *request,
 void api_handle(struct api *api, struct api_request *request, uint64_t now)
 {
 	request->parked = false;
+	request->brief = false;
 	request->told_grant = false;
 	request->waiting = NULL;
 	request->withheld = NULL;

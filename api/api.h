@@ -38,6 +38,7 @@ struct api_request {
 	char id[API_REQUEST_ID_MAX + 1]; /* the request id, set by api_handle: echoed in X-Request-Id and logged */
 	const char *route;				 /* the route's template ("/leases/{id}"), "" when none matched */
 	bool parked;					 /* waits: watch its socket, and call api_broken() when the client leaves */
+	bool brief;						 /* parked, and for no more than a commit */
 	bool told_grant;				 /* its reply tells of a grant: check that the client is there before sending */
 
 	/* The api's own; zero at first. */

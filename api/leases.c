@@ -171,6 +171,7 @@ static void acquired(struct api *api, struct call *call, const struct fair_acqui
 		lease_tell(api, call->request, call->now, &view, true);
 		return;
 	}
+	call->request->brief = got->state == FAIR_ACTIVE;
 	if (parked_add(api, call->request, &got->id, PARKED_POST, call->now + wait_of(api, call)))
 		return;
 	fair_detach(api->fair, call->now, &got->id, FAIR_DETACH_BROKEN);

@@ -65,6 +65,8 @@ struct daemon {
 	struct connection *latest;           /* whose request line was read last, or NULL */
 	bool ready, busy;                    /* its epoll told so; it had work when it ran last */
 	bool resumed;                        /* a connection was resumed: nothing but running it again finds that out */
+	unsigned asking;                     /* connections that it asks for an answer whenever it runs */
+	uint64_t run_at;                     /* it may have work that their asking hides */
 };
 
 struct http {
@@ -92,6 +94,7 @@ struct request {
 	struct MHD_Connection *mhd;
 	enum state state;
 	bool suspended;
+	bool asked;                          /* parked, and not suspended: see ask() */
 	bool begun;                          /* the headers have been looked at */
 	bool queued;                         /* the reply went to libmicrohttpd */
 	struct framing framing;
@@ -300,9 +303,31 @@ static void suspend(struct http *http, struct request *request)
 		log_text(LOG_WARNING, "a waiting client cannot be watched", "error", strerror(errno));
 }
 
+/*
+ * A request that waits for no more than a commit is not suspended, which would cost six system calls and a walk over
+ * all that are: libmicrohttpd asks it for its answer whenever the daemon runs, and that is when the commit is done.
+ * Whether its client is still there is looked at then.
+ */
+static void ask(struct http *http, struct request *request)
+{
+	request->asked = true;
+	request->connection->daemon->asking++;
+	phase_enter(http, request->connection, PARKED);
+}
+
+static void stop_asking(struct request *request)
+{
+	if (!request->asked)
+		return;
+	request->asked = false;
+	request->connection->daemon->asking--;
+	request->connection->daemon->resumed = true;
+}
+
 /* resume has the handler run once more; the socket is watched no longer, its number may soon be another's. */
 static void resume(struct http *http, struct request *request)
 {
+	stop_asking(request);
 	if (!request->suspended)
 		return;
 	request->suspended = false;
@@ -444,7 +469,10 @@ static enum MHD_Result hand_over(struct http *http, struct request *request)
 	api_handle(http->api, &request->api, http->now);
 	if (request->state == REQUEST_ANSWERED)
 		return send_reply(request);
-	suspend(http, request);
+	if (request->api.brief)
+		ask(http, request);
+	else
+		suspend(http, request);
 	return MHD_YES;
 }
 
@@ -471,6 +499,8 @@ static enum MHD_Result on_request(void *context, struct MHD_Connection *mhd, con
 
 	(void)mhd;
 	(void)url;
+	if (request && request->asked)
+		return MHD_YES;
 	http->worked = true;
 	if (!request)
 		return MHD_NO;
@@ -508,6 +538,7 @@ static void on_completed(void *context, struct MHD_Connection *mhd, void **reque
 		api_sent(http->api, &request->api, http->now, request->queued && how == MHD_REQUEST_TERMINATED_COMPLETED_OK);
 	else if (request->state == REQUEST_HANDED)
 		api_broken(http->api, &request->api, http->now);
+	stop_asking(request);
 	request->connection->request = NULL;
 	phase_enter(http, request->connection, IDLE);
 	request_free(request);
@@ -691,6 +722,7 @@ static bool daemon_start(struct http *http, struct daemon *daemon)
 	const union MHD_DaemonInfo *info;
 
 	daemon->http = http;
+	daemon->run_at = FAIR_NEVER;
 	daemon->watch.ready = daemon_ready;
 	daemon->mhd = MHD_start_daemon(
 		MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_NO_LISTEN_SOCKET | MHD_USE_ERROR_LOG, 0, NULL, NULL,
@@ -746,15 +778,22 @@ void http_clock(struct http *http, uint64_t now)
 	http->now = now;
 }
 
+#define HIDDEN_WORK_AFTER (5 * CLOCK_MS)
+
+/* Connections that are asked make libmicrohttpd say that there is work at once, always. */
 static void daemon_run(struct daemon *daemon)
 {
+	struct http *http = daemon->http;
 	MHD_UNSIGNED_LONG_LONG timeout;
+	bool more;
 
 	daemon->ready = false;
 	daemon->resumed = false;
-	daemon->http->worked = false;
+	http->worked = false;
 	MHD_run(daemon->mhd);
-	daemon->busy = daemon->http->worked || (MHD_get_timeout(daemon->mhd, &timeout) == MHD_YES && timeout == 0);
+	more = MHD_get_timeout(daemon->mhd, &timeout) == MHD_YES && timeout == 0;
+	daemon->busy = http->worked || (more && daemon->asking == 0);
+	daemon->run_at = more && daemon->asking > 0 ? http->now + HIDDEN_WORK_AFTER : FAIR_NEVER;
 }
 
 void http_run(struct http *http, bool all)
@@ -762,7 +801,7 @@ void http_run(struct http *http, bool all)
 	for (unsigned i = 0; i < http->config.daemons; i++) {
 		struct daemon *daemon = &http->daemons[i];
 
-		if (all || daemon->ready || daemon->busy || daemon->resumed)
+		if (all || daemon->ready || daemon->busy || daemon->resumed || daemon->run_at <= http->now)
 			daemon_run(daemon);
 	}
 }
@@ -799,6 +838,9 @@ uint64_t http_deadline(const struct http *http)
 		if (c && c->deadline < first)
 			first = c->deadline;
 	}
+	for (unsigned i = 0; i < http->config.daemons; i++)
+		if (http->daemons[i].run_at < first)
+			first = http->daemons[i].run_at;
 	return first;
 }
 

@@ -42,7 +42,7 @@ static void check_tenant(const struct fair *f, const struct tenant *t)
 		return;
 	}
 	FAIR_ASSERT(open == (t->num_instances + t->anonymous > 0));
-	FAIR_ASSERT(open || c.active + c.present + c.absent > 0);
+	FAIR_ASSERT(open || c.active + c.present + c.absent > 0 || (t->doomed && f->more));
 	FAIR_ASSERT(t->is_open == open && t->is_demanding == (open && c.active + c.present > 0));
 	FAIR_ASSERT(t->load == c.active + c.present);
 	FAIR_ASSERT(t->candidate == (open && !t->doomed && first_present > 0));
@@ -89,7 +89,7 @@ static void check_pool(const struct fair *f, const struct pool *p)
 	FAIR_ASSERT(open == pool_open(p) && demanding == pool_demanding(p) && demanding == p->share_demanding);
 	FAIR_ASSERT(p->share >= p->config.min_share && (demanding > 0 || p->share == p->config.max_slots));
 	FAIR_ASSERT(free_slots + c.active - strange_slots == p->config.max_slots);
-	FAIR_ASSERT(ended == p->num_ended && ended <= f->config.ended_max);
+	FAIR_ASSERT(ended == p->num_ended && (ended <= f->config.ended_max || f->crowded));
 	check_rest(f, p);
 }
 

@@ -134,10 +134,28 @@ static bool lease_due(struct fair *f, uint64_t due)
 	return true;
 }
 
+static bool forget_excess(struct fair *f)
+{
+	struct pool *p;
+
+	if (!f->crowded)
+		return false;
+	DL_FOREACH(f->pools, p) {
+		if (p->num_ended > f->config.ended_max) {
+			lease_forget(f, p->ended);
+			return true;
+		}
+	}
+	f->crowded = false;
+	return false;
+}
+
 static bool forget_due(struct fair *f, uint64_t due)
 {
 	struct lease *l = f->ended;
 
+	if (forget_excess(f))
+		return true;
 	if (!l || l->ended_ns + f->config.key_memory_ns > due)
 		return false;
 	lease_forget(f, l);

@@ -368,10 +368,13 @@ uint64_t fair_next_token(const struct fair *f);
 /*
  * Restoring, into a state in which nothing has happened yet but fair_pool_add: first all tenants, then all leases,
  * the ended ones in the order of their ends. No event is told. An active lease lives on for its ttl from `now`, a
- * place is absent and kept for queue_grace; what ended stays remembered from when it ended. Times after `now` (the
- * clock was set back) count as `now`. A slot id that the pool does not have any more stays with its lease until that ends.
+ * place is absent and kept for queue_grace; what ended stays remembered from when it ended, and no less long than what
+ * was restored before it. Times after `now` (the clock was set back) count as `now`. A slot id that the pool does not
+ * have any more stays with its lease until that ends. The first calls after it do what is due, within their budget:
+ * they go on with closings, and forget what is remembered too long or beyond ended_max.
  * FAIR_E_NO_MEMORY; FAIR_E_POOL_NOT_FOUND, FAIR_E_TENANT_NOT_FOUND (of a lease that has not ended) and
- * FAIR_E_BAD_RECORD (a number, id, key or slot that is used twice or out of range): the records are not those of one state.
+ * FAIR_E_BAD_RECORD (out of range, or an id, key, slot or number that is used twice; the numbers of two ended leases are
+ * not compared): the records are not those of one state. Nothing of a record that is refused is in the state.
  */
 FAIR_MUST_CHECK enum fair_err fair_restore_tenant(struct fair *f, uint64_t now, const struct fair_tenant_record *record);
 FAIR_MUST_CHECK enum fair_err fair_restore_lease(struct fair *f, uint64_t now, const struct fair_lease_record *record);

@@ -52,6 +52,8 @@ bool fair_tenant_record(const struct fair *f, const char *pool, const char *tena
 
 /* ---- restoring ---- */
 
+#define NUMBER_MAX (UINT64_C(1) << 53)   /* of numbers and tokens: there is always a next one */
+
 static uint64_t past(const struct fair *f, uint64_t at)
 {
 	return at < f->now ? at : f->now;
@@ -64,40 +66,99 @@ static void restore_begin(struct fair *f, uint64_t now)
 	f->more = true;     /* what is due is done by the first call after */
 }
 
+/* Numbers that were given are not given again: what is kept, and the bounds of what is revoked, go by them. */
+static void number_used(struct fair *f, uint64_t number)
+{
+	if (number > f->last_number)
+		f->last_number = number;
+}
+
+static bool number_is_sane(uint64_t number)
+{
+	return number > 0 && number < NUMBER_MAX;
+}
+
+static bool tenant_number_is_taken(const struct fair *f, uint64_t number)
+{
+	const struct pool *p;
+
+	DL_FOREACH(f->pools, p) {
+		const struct tenant *t = tenants_after(p, number - 1);
+
+		if (t && t->number == number)
+			return true;
+	}
+	return false;
+}
+
+static bool lease_number_is_taken(const struct fair *f, uint64_t number)
+{
+	const struct pool *p;
+
+	DL_FOREACH(f->pools, p) {
+		const struct lease *l = pool_lease_after(p, number - 1, FAIR_ENDED);
+
+		if (l && l->number == number)
+			return true;
+	}
+	return false;
+}
+
+static bool name_is_sane(const char *name)
+{
+	size_t length = strlen(name);
+
+	return length >= 1 && length <= FAIR_NAME_MAX;
+}
+
 static bool tenant_record_is_sane(const struct fair_tenant_record *r)
 {
-	size_t length = strlen(r->tenant);
-
-	return length >= 1 && length <= FAIR_NAME_MAX && r->number > 0 && r->num_instances <= FAIR_INSTANCES_MAX &&
+	return name_is_sane(r->tenant) && number_is_sane(r->number) && r->revoke_below < NUMBER_MAX &&
+	       r->num_instances <= FAIR_INSTANCES_MAX && (r->instances || r->num_instances == 0) &&
 	       r->closing == (r->num_instances + r->anonymous == 0);
+}
+
+static enum fair_err restore_instances(struct fair *f, struct tenant *t, const struct fair_tenant_record *r)
+{
+	for (uint32_t i = 0; i < r->num_instances; i++) {
+		if (!name_is_sane(r->instances[i]) || tenant_has_instance(t, r->instances[i]))
+			return FAIR_E_BAD_RECORD;
+		if (!tenant_instance_add(f, t, r->instances[i]))
+			return FAIR_E_NO_MEMORY;
+	}
+	return FAIR_OK;
 }
 
 enum fair_err fair_restore_tenant(struct fair *f, uint64_t now, const struct fair_tenant_record *record)
 {
 	struct pool *p = pool_find(f, record->pool);
 	struct tenant *t;
+	enum fair_err err;
 
 	restore_begin(f, now);
 	if (!p)
 		return FAIR_E_POOL_NOT_FOUND;
-	t = tenants_after(p, record->number - 1);
-	if (!tenant_record_is_sane(record) || tenant_find(p, f, record->tenant) || (t && t->number == record->number))
+	if (!tenant_record_is_sane(record) || tenant_find(p, f, record->tenant) ||
+	    tenant_number_is_taken(f, record->number))
 		return FAIR_E_BAD_RECORD;
 	t = tenant_new(f, p, record->tenant);
 	if (!t)
 		return FAIR_E_NO_MEMORY;
+	err = restore_instances(f, t, record);
+	if (err) {
+		tenant_free(f, t);
+		return err;
+	}
 	t->number = record->number;
-	if (t->number > f->last_number)
-		f->last_number = t->number;
+	number_used(f, t->number);
 	t->state = record->closing ? TENANT_CLOSING : TENANT_OPEN;
 	t->is_open = !record->closing;
 	t->anonymous = record->anonymous;
 	t->automatic = record->automatic;
-	t->revoke_below = record->revoke_below;
+	t->revoke_below = t->refuse_below = record->revoke_below;   /* force closes to both */
+	if (t->revoke_below > 0)
+		number_used(f, t->revoke_below - 1);
 	tenants_insert(p, t);
-	for (uint32_t i = 0; i < record->num_instances; i++)
-		if (!tenant_instance_add(f, t, record->instances[i]))
-			return FAIR_E_NO_MEMORY;
 	/* One that was closing or had leases to be revoked goes on with it; one without any leases is let go so. */
 	if (record->closing || record->revoke_below > 0)
 		tenant_doom(f, t);
@@ -108,19 +169,32 @@ enum fair_err fair_restore_tenant(struct fair *f, uint64_t now, const struct fai
 
 static bool lease_record_is_sane(const struct fair_lease_record *r)
 {
-	bool held = r->slots == 1 && r->slot_ids && r->slot_ids[0] < FAIR_SLOTS_MAX && r->fencing_token > 0;
+	bool granted = r->slots == 1 && r->slot_ids && r->slot_ids[0] < FAIR_SLOTS_MAX && r->fencing_token > 0;
 
-	return r->number > 0 && r->ttl_ns > 0 && r->key_len <= FAIR_KEY_MAX && strlen(r->label) <= FAIR_LABEL_MAX &&
-	       (!r->key || r->key_len > 0) && (r->state != FAIR_PENDING || r->key) && (r->state != FAIR_ACTIVE || held) &&
-	       (r->state == FAIR_ENDED) == (r->reason != FAIR_REASON_NONE);
+	if (!name_is_sane(r->tenant) || !number_is_sane(r->number) || r->fencing_token >= NUMBER_MAX)
+		return false;
+	if (r->ttl_ns == 0 || r->asked_ttl_ns == 0 || strlen(r->label) > FAIR_LABEL_MAX)
+		return false;
+	if (r->key && (r->key_len == 0 || r->key_len > FAIR_KEY_MAX))
+		return false;
+	switch (r->state) {
+	case FAIR_PENDING:
+		return r->key && r->fencing_token == 0 && r->reason == FAIR_REASON_NONE;
+	case FAIR_ACTIVE:
+		return granted && r->reason == FAIR_REASON_NONE;
+	case FAIR_ENDED:
+		return (granted || r->fencing_token == 0) && r->reason > FAIR_REASON_NONE && r->reason <= FAIR_REASON_LEFT;
+	}
+	return false;
 }
 
 /* An ended lease may outlive its tenant, which is then only a name. */
-static enum fair_err record_tenant(struct fair *f, struct pool *p, const struct fair_lease_record *r, struct tenant **ret)
+static enum fair_err record_tenant(struct fair *f, struct pool *p, const struct fair_lease_record *r,
+                                   struct tenant **ret)
 {
 	struct tenant *t = tenant_find(p, f, r->tenant);
 
-	if (!t && r->state == FAIR_ENDED && strlen(r->tenant) - 1 < FAIR_NAME_MAX) {
+	if (!t && r->state == FAIR_ENDED) {
 		t = tenant_new(f, p, r->tenant);
 		if (!t)
 			return FAIR_E_NO_MEMORY;
@@ -131,27 +205,28 @@ static enum fair_err record_tenant(struct fair *f, struct pool *p, const struct 
 }
 
 /* Whether another lease has what must be this one's alone. */
-static bool is_taken(struct fair *f, struct tenant *t, const struct fair_lease_record *r)
+static bool is_taken(const struct fair *f, const struct tenant *t, const struct fair_lease_record *r)
 {
-	const struct lease *same = pool_lease_after(t->pool, r->number - 1, FAIR_ENDED);
+	const struct slots *s = &t->pool->slots;
 
-	return lease_find(f, &r->id) || (same && same->number == r->number) || (r->key && key_find(f, t, r->key, r->key_len)) ||
-	       (r->state == FAIR_ACTIVE && !slots_take_this(&t->pool->slots, r->slot_ids[0]));
+	return lease_find(f, &r->id) || lease_number_is_taken(f, r->number) ||
+	       (r->key && key_find(f, t, r->key, r->key_len)) ||
+	       (r->state == FAIR_ACTIVE && r->slot_ids[0] < s->count && !slots_is_free(s, r->slot_ids[0]));
 }
 
+/* More than ended_max may have been kept under other settings: the first calls forget them, which is told. */
 static void restore_ended(struct fair *f, struct lease *l, const struct fair_lease_record *r)
 {
-	struct pool *p = l->tenant->pool;
-
 	l->number = r->number;
+	number_used(f, l->number);
 	l->state = FAIR_ENDED;
 	l->reason = r->reason;
+	l->confirmed = l->token > 0;
 	l->ended_ns = past(f, r->ended_ns);
 	if (f->ended && l->ended_ns < f->ended->all_prev->ended_ns)
 		l->ended_ns = f->ended->all_prev->ended_ns;
 	lease_remember(f, l);
-	if (p->num_ended > f->config.ended_max)
-		lease_erase(f, p->ended);
+	f->crowded = f->crowded || l->tenant->pool->num_ended > f->config.ended_max;
 }
 
 static void restore_live(struct fair *f, struct lease *l, const struct fair_lease_record *r)
@@ -161,6 +236,7 @@ static void restore_live(struct fair *f, struct lease *l, const struct fair_leas
 	lease_insert(f, l, r->number);
 	l->state = r->state;
 	if (r->state == FAIR_ACTIVE) {
+		FAIR_ASSERT(slots_take_this(&t->pool->slots, l->slot_id));
 		l->confirmed = l->claimed = true;
 		l->deadline_ns = f->now + l->ttl_ns;
 	} else {
@@ -171,7 +247,7 @@ static void restore_live(struct fair *f, struct lease *l, const struct fair_leas
 	lease_settle(f, l);
 }
 
-enum fair_err fair_restore_lease(struct fair *f, uint64_t now, const struct fair_lease_record *record)
+static enum fair_err restore_lease(struct fair *f, struct tenant *t, const struct fair_lease_record *record)
 {
 	const struct fair_request request = {.id = record->id,
 	                                     .key = record->key,
@@ -179,22 +255,13 @@ enum fair_err fair_restore_lease(struct fair *f, uint64_t now, const struct fair
 	                                     .label = record->label,
 	                                     .ttl_ns = record->asked_ttl_ns,
 	                                     .wait = true};
-	struct pool *p = pool_find(f, record->pool);
-	struct tenant *t = NULL;
 	struct lease *l;
-	enum fair_err err;
 
-	restore_begin(f, now);
-	if (!p)
-		return FAIR_E_POOL_NOT_FOUND;
-	if (!lease_record_is_sane(record))
+	if (is_taken(f, t, record))
 		return FAIR_E_BAD_RECORD;
-	err = record_tenant(f, p, record, &t);
-	if (!err && is_taken(f, t, record))
-		err = FAIR_E_BAD_RECORD;
-	l = err ? NULL : lease_new(f, t, &request);
+	l = lease_new(f, t, &request);
 	if (!l)
-		return err ? err : FAIR_E_NO_MEMORY;
+		return FAIR_E_NO_MEMORY;
 	l->attached = 0;
 	l->kept = true;
 	l->ttl_ns = record->ttl_ns;
@@ -209,4 +276,24 @@ enum fair_err fair_restore_lease(struct fair *f, uint64_t now, const struct fair
 	else
 		restore_live(f, l, record);
 	return FAIR_OK;
+}
+
+enum fair_err fair_restore_lease(struct fair *f, uint64_t now, const struct fair_lease_record *record)
+{
+	struct pool *p = pool_find(f, record->pool);
+	struct tenant *t = NULL;
+	enum fair_err err;
+
+	restore_begin(f, now);
+	if (!p)
+		return FAIR_E_POOL_NOT_FOUND;
+	if (!lease_record_is_sane(record))
+		return FAIR_E_BAD_RECORD;
+	err = record_tenant(f, p, record, &t);
+	if (err)
+		return err;
+	err = restore_lease(f, t, record);
+	if (err && t->state == TENANT_GHOST && t->references == 0)
+		tenant_free(f, t);
+	return err;
 }

@@ -192,6 +192,7 @@ struct fair {
 	struct tenant *doomed, *idle;
 	struct pool *dirty;
 	bool more;                  /* work was left when a budget ran out */
+	bool crowded;               /* restored pools may remember more than ended_max: that is work, too */
 	struct fair_event *events;  /* a ring */
 	uint32_t event_first, event_count, event_max;
 };
@@ -250,6 +251,7 @@ void pool_free(struct fair *f, struct pool *p);
 struct tenant *tenant_find(const struct pool *p, const struct fair *f, const char *name);   /* ghosts too */
 struct tenant *tenant_registered(const struct pool *p, const struct fair *f, const char *name);
 struct tenant *tenant_new(struct fair *f, struct pool *p, const char *name);
+bool tenant_has_instance(const struct tenant *t, const char *name);
 bool tenant_instance_add(struct fair *f, struct tenant *t, const char *name);
 enum fair_err tenant_open(struct fair *f, struct pool *p, const char *name, struct tenant **ret, bool *ret_created);
 void tenant_remove(struct fair *f, struct tenant *t);   /* it becomes a ghost, or is freed */

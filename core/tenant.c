@@ -62,6 +62,11 @@ static struct instance *instance_new(struct fair *f, const char *name)
 	return i;
 }
 
+bool tenant_has_instance(const struct tenant *t, const char *name)
+{
+	return instance_find(t, name) != NULL;
+}
+
 bool tenant_instance_add(struct fair *f, struct tenant *t, const char *name)
 {
 	struct instance *i = instance_new(f, name);
@@ -260,7 +265,7 @@ static void tenant_close(struct fair *f, struct tenant *t, bool force)
 	if (force)
 		t->revoke_below = f->last_number + 1;
 	tenant_doom(f, t);
-	if (t->state != TENANT_CLOSING) {
+	if (t->state != TENANT_CLOSING || force) {   /* what is to be revoked is kept, too */
 		t->state = TENANT_CLOSING;
 		tell(f, t, FAIR_EV_TENANT);
 	}

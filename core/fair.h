@@ -308,7 +308,7 @@ enum fair_event_type {
 	FAIR_EV_ENDED,         /* a lease ended; see reason */
 	FAIR_EV_WITHDRAWN,     /* a grant was withdrawn */
 	FAIR_EV_RENEWED,       /* a heartbeat changed the ttl */
-	FAIR_EV_TENANT,        /* a tenant is new, closing, re-opened or has other registrations */
+	FAIR_EV_TENANT,        /* a tenant is new, closing (again, with force), re-opened or has other registrations */
 	FAIR_EV_TENANT_GONE,
 	FAIR_EV_FORGOTTEN,     /* an ended lease is remembered no longer */
 };

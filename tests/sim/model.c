@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 #include "model.h"
 
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
 void model_init(struct model *m, const struct fair_config *config, const struct fair_pool_config *pools)
 {
-	memset(m, 0, sizeof(*m));
+	memset(m, 0, offsetof(struct model, leases));
 	m->config = *config;
 	m->next_token = config->first_token;
 	for (uint32_t p = 0; p < MODEL_POOLS; p++) {
@@ -27,9 +28,10 @@ static void tell_tenant(struct model *m, uint32_t p, uint32_t t, enum fair_event
 	tell(m, (struct model_event){.type = type, .pool = p, .tenant = t});
 }
 
-static void tell_lease(struct model *m, const struct model_lease *l, enum fair_event_type type)
+static void tell_lease(struct model *m, struct model_lease *l, enum fair_event_type type)
 {
-	tell(m, (struct model_event){.type = type, .id = l->id, .pool = l->pool, .tenant = l->tenant});
+	l->kept |= type == FAIR_EV_PLACED || type == FAIR_EV_GRANTED;
+	tell(m, (struct model_event){.type = type, .id = l->id, .kept = l->kept, .pool = l->pool, .tenant = l->tenant});
 }
 
 static bool present(const struct model_lease *l)
@@ -101,10 +103,17 @@ static void changed(struct model *m, uint32_t pool, uint32_t tenant)
 	}
 }
 
-static void forget(struct model *m, struct model_lease *l)
+static void take_out(struct model *m, struct model_lease *l)
 {
 	m->num_leases--;
 	memmove(l, l + 1, (size_t)(m->leases + m->num_leases - l) * sizeof(*l));
+}
+
+static void forget(struct model *m, struct model_lease *l)
+{
+	if (l->kept)
+		tell_lease(m, l, FAIR_EV_FORGOTTEN);
+	take_out(m, l);
 }
 
 /* The lease that ended first, of all pools with -1. */
@@ -138,6 +147,7 @@ static void end(struct model *m, struct model_lease *l, enum fair_reason reason)
 								 .id = l->id,
 								 .reason = reason,
 								 .was = l->state,
+								 .kept = l->kept,
 								 .pool = l->pool,
 								 .tenant = l->tenant});
 	if (!active)
@@ -253,8 +263,16 @@ static bool timer_one(struct model *m, uint64_t due)
 static bool forget_one(struct model *m, uint64_t due)
 {
 	uint32_t count;
-	struct model_lease *l = first_ended(m, -1, &count);
+	struct model_lease *l;
 
+	for (int pool = 0; pool < MODEL_POOLS; pool++) {
+		l = first_ended(m, pool, &count);
+		if (count > m->config.ended_max) {
+			forget(m, l);
+			return true;
+		}
+	}
+	l = first_ended(m, -1, &count);
 	if (!l || l->ended + m->config.key_memory_ns > due)
 		return false;
 	forget(m, l);
@@ -271,7 +289,7 @@ static void tenant_close(struct model *m, uint32_t p, uint32_t tenant, bool forc
 	t->refuse_below = m->last_number + 1;
 	if (force)
 		t->revoke_below = m->last_number + 1;
-	if (t->state != MODEL_CLOSING)
+	if (t->state != MODEL_CLOSING || force)
 		tell_tenant(m, p, tenant, FAIR_EV_TENANT);
 	t->state = MODEL_CLOSING;
 	changed(m, p, tenant);
@@ -472,7 +490,7 @@ static void drop(struct model *m, struct model_lease *l)
 {
 	uint32_t pool = l->pool, tenant = l->tenant;
 
-	forget(m, l);
+	take_out(m, l);
 	changed(m, pool, tenant);
 }
 
@@ -706,4 +724,83 @@ void model_hold(struct model *m, uint64_t now, int pool, bool on)
 			m->pools[p].held = on;
 	}
 	work(m);
+}
+
+/* ---- restarting ---- */
+
+void model_copy(struct model *to, const struct model *from)
+{
+	memcpy(to, from, offsetof(struct model, leases) + from->num_leases * sizeof(*from->leases));
+	to->num_events = 0;
+}
+
+/* Tenants begin to be idle in the order of their numbers. */
+static void tenants_anew(struct model *m)
+{
+	for (uint64_t number = 0;;) {
+		struct model_tenant *first = NULL;
+
+		for (uint32_t i = 0; i < MODEL_POOLS * MODEL_TENANTS; i++) {
+			struct model_tenant *t = &m->pools[i / MODEL_TENANTS].tenants[i % MODEL_TENANTS];
+
+			if (t->state != MODEL_GONE && t->number > number && (!first || t->number < first->number))
+				first = t;
+		}
+		if (!first)
+			return;
+		number = first->number;
+		first->closed_order = 0;
+		first->used = m->now;
+		first->used_order = ++m->last_order;
+	}
+}
+
+/* Told were the places that have keys, the leases and the ends of both; connections are all gone. */
+static void lease_anew(struct model *m, struct model_lease *l)
+{
+	l->attached = 0;
+	l->try_once = false;
+	l->arrived = l->arrived < m->now ? l->arrived : m->now;
+	l->granted = l->granted < m->now ? l->granted : m->now;
+	l->claimed = l->confirmed = l->state == FAIR_ACTIVE;
+	if (l->state == FAIR_ACTIVE)
+		l->deadline = m->now + l->ttl;
+	if (l->state == FAIR_PENDING)
+		l->keep = m->now + m->config.queue_grace_ns;
+	if (l->state == FAIR_ENDED)
+		l->confirmed = l->token > 0;
+}
+
+/* Of leases that ended at the same time the one with the smaller number is forgotten first. */
+static void order_of_ends(struct model *m)
+{
+	for (struct model_lease *l = m->leases; l < m->leases + m->num_leases; l++) {
+		l->ended_order = m->last_order + 1;
+		for (const struct model_lease *other = m->leases; other < m->leases + m->num_leases; other++)
+			l->ended_order += other->ended < l->ended || (other->ended == l->ended && other < l);
+	}
+	m->last_order += m->num_leases + 1;
+	for (struct model_lease *l = m->leases; l < m->leases + m->num_leases; l++)
+		l->ended = l->ended < m->now ? l->ended : m->now;
+}
+
+void model_restart(struct model *m, const struct model *kept, uint64_t now, const struct fair_config *config,
+				   const struct fair_pool_config *pools)
+{
+	uint64_t last_number = m->last_number;
+
+	model_init(m, config, pools);
+	m->now = now;
+	m->last_number = last_number;
+	for (uint32_t p = 0; p < MODEL_POOLS; p++)
+		memcpy(m->pools[p].tenants, kept->pools[p].tenants, sizeof(m->pools[p].tenants));
+	tenants_anew(m);
+	for (const struct model_lease *l = kept->leases; l < kept->leases + kept->num_leases; l++) {
+		if (!l->kept || (l->state == FAIR_PENDING && l->key == MODEL_NO_KEY))
+			continue;
+		m->leases[m->num_leases] = *l;
+		lease_anew(m, &m->leases[m->num_leases++]);
+		share_anew(m, l->pool);
+	}
+	order_of_ends(m);
 }

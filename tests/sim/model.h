@@ -23,7 +23,7 @@ struct model_lease {
 	int key;
 	enum fair_state state;
 	enum fair_reason reason;
-	bool claimed, confirmed, try_once;
+	bool claimed, confirmed, try_once, kept;
 };
 
 struct model_event {
@@ -31,6 +31,7 @@ struct model_event {
 	uint64_t id;
 	enum fair_reason reason;
 	enum fair_state was;
+	bool kept;
 	uint32_t pool, tenant;
 };
 
@@ -53,9 +54,9 @@ struct model_pool {
 struct model {
 	struct fair_config config;
 	struct model_pool pools[MODEL_POOLS];
-	struct model_lease leases[MODEL_LEASES_MAX]; /* by arrival */
 	uint32_t num_leases, num_events;
 	uint64_t now, late, last_number, last_order, next_token;
+	struct model_lease leases[MODEL_LEASES_MAX]; /* by arrival */
 	struct model_event events[MODEL_EVENTS_MAX];
 };
 
@@ -89,6 +90,11 @@ void model_confirm(struct model *m, uint64_t now, uint64_t id);
 void model_withdraw(struct model *m, uint64_t now, uint64_t id);
 void model_hold(struct model *m, uint64_t now, int pool, bool on); /* all pools: -1 */
 void model_advance(struct model *m, uint64_t now);
+/* model_copy copies all but the events. */
+void model_copy(struct model *to, const struct model *from);
+/* model_restart: what is left of `kept`, a copy of that time, in a process that begins at `now` with these pools. */
+void model_restart(struct model *m, const struct model *kept, uint64_t now, const struct fair_config *config,
+				   const struct fair_pool_config *pools);
 struct model_lease *model_find(struct model *m, uint64_t id);
 struct model_lease *model_by_key(struct model *m, uint32_t pool, uint32_t tenant, int key);
 struct fair_place model_place(const struct model *m, const struct model_lease *l);

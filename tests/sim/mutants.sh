@@ -34,7 +34,7 @@ build()
 		objects="$objects $object"
 	done
 	# shellcheck disable=SC2086
-	"$cc" $objects "$work/clean/sim/simulator.o" "$work/clean/sim/model.o" -o "$1"
+	"$cc" $objects "$work"/clean/sim/*.o -o "$1"
 }
 
 tree()
@@ -45,7 +45,7 @@ tree()
 }
 
 mkdir -p "$work/clean/sim"
-for name in simulator model; do
+for name in simulator model disk; do
 	# shellcheck disable=SC2086
 	"$cc" $flags -I "$core" -c "$here/$name.c" -o "$work/clean/sim/$name.o"
 done

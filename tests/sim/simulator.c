@@ -4,6 +4,9 @@
  * every call and the same calls to the naive model beside it: results and events must be the same in the same order.
  * Some worlds run with a small budget instead: there only what must always hold is watched.
  *
+ * What events tell goes to a disk in batches. At times the process crashes: a new state is restored from the disk, the
+ * model goes back to what it was when the last written batch was sent off, and nothing that was told may be lost.
+ *
  * simulator [--seed N] [--steps N] [--long]. Without --seed each run is another one; the seed replays it.
  */
 #include <inttypes.h>
@@ -14,11 +17,13 @@
 #include <sys/random.h>
 #include <unistd.h>
 
+#include "disk.h"
 #include "model.h"
 
 #define STEPS_NORMAL 1500000
 #define STEPS_LONG 8000000
 #define STEPS_OF_A_WORLD 3000
+#define STEPS_BETWEEN_CRASHES 300
 #define LONG_LEAST 10000
 #define RECENT 48
 #define MS UINT64_C(1000000)
@@ -37,10 +42,40 @@ static struct fair_pool_config pools[MODEL_POOLS];
 static uint64_t recent[RECENT]; /* ids that calls are made with */
 static uint64_t unconfirmed[4096];
 static uint32_t num_unconfirmed;
-static bool store_fails;
-static uint64_t token_owners[65536]; /* of a world: which lease a token was given to */
+static bool store_fails, withdrawing; /* a batch never has grants that are about to be withdrawn */
+static uint64_t token_owners[65536];  /* of a world: which lease a token was given to */
+
+/* What clients were told of a lease: by its id in this world. */
+struct told {
+	bool known;			  /* a commit of its grant or of its keyed place was told */
+	bool forgotten;		  /* its end is remembered no longer, or will not be after the next batch */
+	enum fair_reason end; /* committed */
+	enum fair_state state;
+	uint64_t token, ttl;
+	uint32_t slot;
+};
+
+static struct disk disk;
+static struct model models[2], *disk_model = &models[0], *sent_model = &models[1]; /* of the times of the batches */
+static struct told told[3 * STEPS_OF_A_WORLD];
+static uint64_t world_first_id, last_told_token;
+/* Ends that no batch told of, and those in flight; the leases and places of the batch in flight, and its grants. */
+static struct {
+	uint64_t id;
+	enum fair_reason reason;
+} ends[4096];
+static uint32_t num_ends, num_ends_sent;
+static struct {
+	uint64_t id;
+	struct told is;
+} sent[256];
+static uint32_t num_sent;
+static uint64_t grants_sent[NUM(unconfirmed)];
+static uint32_t num_grants_sent;
+static uint32_t restored_active[MODEL_POOLS]; /* may be more than a pool that shrank has slots */
 
 static const char *const pool_names[MODEL_POOLS] = {"large", "little", "middle"};
+static const char *const tenant_names[MODEL_TENANTS] = {"alice", "bob", "carol", "dave", "erin", "frank", "grace"};
 static const char *const instance_names[MODEL_INSTANCES] = {"p0", "p1", "p2"};
 static const char *const key_names[] = {"k0", "k1", "k2", "k3", "k4", "k5"};
 static const char *const labels[] = {"", "job"};
@@ -51,12 +86,15 @@ static const char *const labels[] = {"", "job"};
 	X(placed)                                                                                                          \
 	X(granted)                                                                                                         \
 	X(refused)                                                                                                         \
-	X(withdrawn) X(renewed) X(tenant) X(tenant_gone) X(active_released) X(active_expired) X(active_revoked)            \
-		X(active_unclaimed) X(pending_left) X(pending_revoked) X(pending_place_lost) X(pending_tenant_closing)         \
-			X(no_slot) X(queue_full) X(not_registered) X(tenant_closing) X(too_many_tenants) X(key_reused)             \
-				X(lease_ended) X(lease_not_found) X(lease_pending) X(tenant_not_found) X(known_place) X(known_lease)   \
-					X(place_kept) X(reopened) X(instance_remains) X(closing) X(canceled) X(held) X(late)               \
-						X(calculator_failed) X(budgeted_step) X(exact_deadline) X(before_deadline)
+	X(withdrawn)                                                                                                       \
+	X(renewed) X(tenant) X(tenant_gone) X(active_released) X(active_expired) X(active_revoked) X(active_unclaimed)     \
+		X(pending_left) X(pending_revoked) X(pending_place_lost) X(pending_tenant_closing) X(no_slot) X(queue_full)    \
+			X(not_registered) X(tenant_closing) X(too_many_tenants) X(key_reused) X(lease_ended) X(lease_not_found)    \
+				X(lease_pending) X(tenant_not_found) X(known_place) X(known_lease) X(place_kept) X(reopened)           \
+					X(instance_remains) X(closing) X(canceled) X(held) X(late) X(calculator_failed) X(budgeted_step)   \
+						X(exact_deadline) X(before_deadline) X(forgotten) X(crash) X(restored_lease) X(restored_place) \
+							X(restored_end) X(end_undone) X(batch_written) X(batch_failed) X(batch_survived)           \
+								X(batch_lost)
 
 enum kind {
 #define X(name) KIND_##name,
@@ -92,9 +130,9 @@ static void came_error(enum fair_err err)
 static void came_event(const struct fair_event *e)
 {
 	static const int kinds[] = {
-		[FAIR_EV_PLACED] = KIND_placed,			 [FAIR_EV_GRANTED] = KIND_granted, [FAIR_EV_REFUSED] = KIND_refused,
-		[FAIR_EV_WITHDRAWN] = KIND_withdrawn,	 [FAIR_EV_RENEWED] = KIND_renewed, [FAIR_EV_TENANT] = KIND_tenant,
-		[FAIR_EV_TENANT_GONE] = KIND_tenant_gone};
+		[FAIR_EV_PLACED] = KIND_placed,			  [FAIR_EV_GRANTED] = KIND_granted,	   [FAIR_EV_REFUSED] = KIND_refused,
+		[FAIR_EV_WITHDRAWN] = KIND_withdrawn,	  [FAIR_EV_RENEWED] = KIND_renewed,	   [FAIR_EV_TENANT] = KIND_tenant,
+		[FAIR_EV_TENANT_GONE] = KIND_tenant_gone, [FAIR_EV_FORGOTTEN] = KIND_forgotten};
 	static const int active[] = {[FAIR_REASON_RELEASED] = KIND_active_released,
 								 [FAIR_REASON_EXPIRED] = KIND_active_expired,
 								 [FAIR_REASON_REVOKED] = KIND_active_revoked,
@@ -198,14 +236,15 @@ static uint32_t pool_index(const char *name)
 
 static const char *tenant_name(uint32_t t)
 {
-	static const char *const names[MODEL_TENANTS] = {"alice", "bob", "carol", "dave", "erin", "frank", "grace"};
-
-	return names[t];
+	return tenant_names[t];
 }
 
 /* ---- comparing ---- */
 
-/* What must hold with any budget: never more active than slots, no slot twice, no token twice. */
+/*
+ * What must hold with any budget: no slot twice, no token twice, never more active than slots. After a pool shrank
+ * leases from before keep theirs: then there are no new grants.
+ */
 static void watch_slots(uint32_t p)
 {
 	uint64_t number = 0;
@@ -215,8 +254,10 @@ static void watch_slots(uint32_t p)
 
 	for (; fair_lease_next(fair, pool_names[p], NULL, FAIR_ACTIVE, number, &v); number = v.number) {
 		same("slots of a lease", v.slots, 1);
-		if (v.slot_ids[0] >= pools[p].max_slots || taken[v.slot_ids[0]])
-			fail("a slot is out of range or held twice", v.slot_ids[0], 0);
+		if (v.slot_ids[0] >= NUM(taken) || taken[v.slot_ids[0]])
+			fail("a slot is held twice", v.slot_ids[0], 0);
+		if (v.slot_ids[0] >= pools[p].max_slots && v.fencing_token >= config.first_token)
+			fail("a slot that the pool does not have", v.slot_ids[0], pools[p].max_slots);
 		taken[v.slot_ids[0]] = true;
 		uint64_t *owner = &token_owners[v.fencing_token % NUM(token_owners)];
 
@@ -224,7 +265,7 @@ static void watch_slots(uint32_t p)
 			fail("a fencing token came twice", v.fencing_token, *owner);
 		*owner = from_id(&v.id);
 		active++;
-		if (active > pools[p].max_slots)
+		if (active > pools[p].max_slots && active > restored_active[p])
 			fail("more active leases than slots", active, pools[p].max_slots);
 	}
 }
@@ -236,6 +277,7 @@ static void compare_event(const struct fair_event *e, const struct model_event *
 	same("event pool", pool_index(e->pool), m->pool);
 	same("event tenant", (uint64_t)strcmp(e->tenant, tenant_name(m->tenant)), 0);
 	if (e->type == FAIR_EV_ENDED) {
+		same("kept", e->kept, m->kept);
 		same("reason of an end", e->reason, m->reason);
 		same("state before an end", e->was, m->was);
 	}
@@ -385,15 +427,70 @@ static void compare_all(void)
 		same("next deadline", fair_next_deadline(fair), model_deadline());
 }
 
+static struct told *told_of(uint64_t id)
+{
+	if (id < world_first_id || id - world_first_id >= NUM(told))
+		abort();
+	return &told[id - world_first_id];
+}
+
 static void learn(const struct fair_event *e)
 {
+	uint32_t at = 0;
+
+	while (strcmp(e->tenant, tenant_name(at)) != 0)
+		at++;
+	disk_touch(&disk, e, pool_index(e->pool) * MODEL_TENANTS + at);
+	if (e->type == FAIR_EV_ENDED && e->kept) {
+		if (num_ends == NUM(ends))
+			abort();
+		ends[num_ends].id = from_id(&e->id);
+		ends[num_ends++].reason = e->reason;
+	}
+	if (e->type == FAIR_EV_FORGOTTEN)
+		told_of(from_id(&e->id))->forgotten = true;
 	if (e->type == FAIR_EV_GRANTED && num_unconfirmed < NUM(unconfirmed))
 		unconfirmed[num_unconfirmed++] = from_id(&e->id);
 	if (e->type == FAIR_EV_GRANTED || e->type == FAIR_EV_WITHDRAWN)
 		remember(from_id(&e->id));
 }
 
-/* After every call: the check, the events, and with a small budget the rest of the work. */
+static bool told_is(const struct fair_lease_view *v)
+{
+	return v->state == FAIR_ACTIVE || v->keyed;
+}
+
+/* Sends off what was touched, and notes what will be told once it is written. */
+static void send_off(void)
+{
+	struct fair_lease_view v;
+
+	if (disk.in_flight || withdrawing)
+		return;
+	disk_send_off(&disk, fair, pool_names, tenant_names);
+	if (!budgeted)
+		model_copy(sent_model, &model);
+	num_ends_sent = num_ends;
+	memcpy(grants_sent, unconfirmed, num_unconfirmed * sizeof(*unconfirmed));
+	num_grants_sent = num_unconfirmed;
+	num_unconfirmed = num_sent = 0;
+	for (uint32_t p = 0; p < MODEL_POOLS; p++) {
+		for (uint64_t n = 0; fair_lease_next(fair, pool_names[p], NULL, FAIR_ENDED, n, &v); n = v.number) {
+			if (!told_is(&v))
+				continue;
+			if (num_sent == NUM(sent))
+				abort();
+			sent[num_sent].id = from_id(&v.id);
+			sent[num_sent++].is = (struct told){.known = true,
+												.state = v.state,
+												.token = v.fencing_token,
+												.ttl = v.ttl_ns,
+												.slot = v.slot_ids ? v.slot_ids[0] : 0};
+		}
+	}
+}
+
+/* After every call: the check, the events, and with a small budget the rest of the work, amid which a batch may go. */
 static void settle(void)
 {
 	struct fair_event e;
@@ -413,6 +510,8 @@ static void settle(void)
 		}
 		if (!budgeted || fair_next_deadline(fair) != 0)
 			break;
+		if (chance(4))
+			send_off();
 		more = fair_advance(fair, now, 1 + below(4));
 		if (!more && fair_next_deadline(fair) == 0)
 			fail("advance has no more to do, but work is left", 0, 0);
@@ -665,20 +764,32 @@ static void do_late(void)
 	do_advance();
 }
 
-/* The store commits a grant, now or later, or fails: while it fails nothing is granted. */
-static void do_commit(void)
+/* ---- the store ---- */
+
+static void batch_told(void)
 {
-	uint32_t i = below(num_unconfirmed);
-	uint64_t n = unconfirmed[i];
+	for (uint32_t i = 0; i < num_sent; i++) {
+		sent[i].is.forgotten = told_of(sent[i].id)->forgotten;
+		*told_of(sent[i].id) = sent[i].is;
+		if (sent[i].is.token > last_told_token)
+			last_told_token = sent[i].is.token;
+	}
+	for (uint32_t i = 0; i < num_ends_sent; i++)
+		told_of(ends[i].id)->end = ends[i].reason;
+	num_ends -= num_ends_sent;
+	memmove(ends, ends + num_ends_sent, num_ends * sizeof(*ends));
+	disk_written(&disk);
+
+	struct model *written = sent_model;
+
+	sent_model = disk_model;
+	disk_model = written;
+}
+
+static void confirm(uint64_t n)
+{
 	struct fair_id id = to_id(n);
 
-	unconfirmed[i] = unconfirmed[--num_unconfirmed];
-	if (store_fails || chance(5)) {
-		fair_withdraw(fair, now, &id);
-		if (!budgeted)
-			model_withdraw(&model, now, n);
-		return;
-	}
 	fair_confirm(fair, now, &id);
 	if (!budgeted)
 		model_confirm(&model, now, n);
@@ -690,6 +801,174 @@ static void do_commit(void)
 		if (!budgeted)
 			model_detach(&model, now, n, FAIR_DETACH_BROKEN);
 	}
+	settle();
+}
+
+static void withdraw(uint64_t n)
+{
+	struct fair_id id = to_id(n);
+
+	fair_withdraw(fair, now, &id);
+	if (!budgeted)
+		model_withdraw(&model, now, n);
+	settle();
+}
+
+/*
+ * A batch goes, or the one in flight ends: its grants are told, or withdrawn. False when it failed: the next try is
+ * not at once. While the store fails nothing is granted.
+ */
+static bool do_commit(void)
+{
+	uint64_t grants[NUM(grants_sent)];
+	uint32_t count = num_grants_sent;
+	bool failed = store_fails || chance(5);
+
+	if (!disk.in_flight) {
+		send_off();
+		return true;
+	}
+	memcpy(grants, grants_sent, count * sizeof(*grants));
+	if (failed)
+		disk_failed(&disk);
+	else
+		batch_told();
+	came(failed ? KIND_batch_failed : KIND_batch_written);
+	withdrawing = failed;
+	for (uint32_t i = 0; i < count; i++) {
+		if (failed)
+			withdraw(grants[i]);
+		else
+			confirm(grants[i]);
+	}
+	withdrawing = false;
+	return !failed;
+}
+
+/* ---- crashes ---- */
+
+static void check_told_lease(uint64_t n, struct told *t)
+{
+	struct fair_id id = to_id(n);
+	struct fair_lease_record r;
+	bool found = fair_lease_record(fair, &id, &r);
+
+	if (t->end) {
+		if (!found && t->forgotten)
+			return;
+		same("a committed end is known", found, true);
+		same("state of a committed end", r.state, FAIR_ENDED);
+		same("reason of a committed end", r.reason, t->end);
+		came(KIND_restored_end);
+	} else if (t->known) {
+		same("a told lease is known", found, true);
+		same("state of a told lease", r.state, t->state);
+		same("token of a told lease", r.fencing_token, t->token);
+		same("ttl of a told lease", r.ttl_ns, t->ttl);
+		if (t->state == FAIR_ACTIVE)
+			same("slot of a told lease", r.slot_ids[0], t->slot);
+		came(t->state == FAIR_ACTIVE ? KIND_restored_lease : KIND_restored_place);
+	} else if (found) {
+		fail("a lease that was never told", n, 0);
+	}
+	t->forgotten = false; /* this was not committed */
+}
+
+/* Before anything else is done: what was told is there, and has its full time. */
+static void check_told(void)
+{
+	struct fair_lease_view v;
+
+	for (uint64_t n = world_first_id; n <= next_id; n++)
+		check_told_lease(n, told_of(n));
+	for (uint32_t p = 0; p < MODEL_POOLS; p++) {
+		restored_active[p] = 0;
+		for (uint64_t n = 0; fair_lease_next(fair, pool_names[p], NULL, FAIR_ACTIVE, n, &v); n = v.number) {
+			same("a restored lease was told", told_of(from_id(&v.id))->known, true);
+			same("deadline of a restored lease", v.deadline_ns, now + v.ttl_ns);
+			same("a restored lease is confirmed", v.confirmed && v.claimed, true);
+			restored_active[p]++;
+		}
+	}
+	for (uint32_t i = 0; i < num_ends; i++) {
+		if (told_of(ends[i].id)->known)
+			came(KIND_end_undone);
+	}
+}
+
+/* Another start: other settings, another clock, which may have been set back. */
+static void start_anew(void)
+{
+	for (uint32_t p = 0; p < MODEL_POOLS; p++) {
+		if (chance(10))
+			pools[p].max_slots = 1 + below(12);
+		if (pools[p].min_share > pools[p].max_slots)
+			pools[p].min_share = pools[p].max_slots;
+	}
+	if (chance(10))
+		config.ended_max = 4 + below(24);
+	if (chance(50))
+		now += below(3000) * MS;
+	else if (chance(20))
+		now -= earlier(now, below(2000) * MS);
+	config.first_token = disk.next_token;
+	fair = fair_create(&config);
+	if (!fair)
+		abort();
+	for (uint32_t p = 0; p < MODEL_POOLS; p++)
+		same("adding a pool", fair_pool_add(fair, &pools[p]), FAIR_OK);
+}
+
+/* Tokens that nobody was told of may be given again: all below `given` were given. */
+static void tokens_anew(uint64_t given)
+{
+	if (fair_next_token(fair) <= last_told_token)
+		fail("the next token was told already", fair_next_token(fair), last_told_token);
+	for (uint64_t token = fair_next_token(fair); token < given; token++)
+		token_owners[token % NUM(token_owners)] = 0;
+}
+
+static void crash(void)
+{
+	uint64_t given = fair_next_token(fair);
+	struct fair_event e;
+
+	came(KIND_crash);
+	if (chance(90))
+		send_off();
+	if (disk.in_flight) {
+		bool survives = chance(50);
+
+		came(survives ? KIND_batch_survived : KIND_batch_lost);
+		if (survives)
+			batch_told();
+	}
+	fair_destroy(fair);
+	disk_crash(&disk);
+	start_anew();
+	same("restoring", disk_load(&disk, fair, now), FAIR_OK);
+	same("an event is told of restoring", fair_next_event(fair, &e), false);
+	fair_check(fair, now);
+	check_told();
+	same("all of the disk is loaded", disk_is_loaded(&disk, fair, now), true);
+	tokens_anew(given);
+	num_ends = num_unconfirmed = 0;
+	store_fails = false;
+	disk_set_back(&disk, now);
+	if (!budgeted) {
+		model_restart(&model, disk_model, now, &config, pools);
+		model_copy(disk_model, &model);
+	}
+	if (chance(20)) {
+		same("hold", fair_hold(fair, now, NULL, true), FAIR_OK);
+		if (!budgeted)
+			model_hold(&model, now, -1, true);
+	}
+	do_advance();
+	settle();
+	if (!budgeted)
+		compare_all();
+	settle();
 }
 
 static void pass_time(void)
@@ -758,10 +1037,8 @@ static void one_step(void)
 	else
 		do_advance();
 	settle();
-	while (num_unconfirmed > 0 && chance(75)) {
-		do_commit();
-		settle();
-	}
+	while ((disk.in_flight || disk.num_touched > 0) && chance(75) && do_commit())
+		;
 	if (chance(1)) {
 		store_fails = chance(12);
 		same("hold", fair_hold(fair, now, NULL, store_fails), FAIR_OK);
@@ -769,6 +1046,8 @@ static void one_step(void)
 			model_hold(&model, now, -1, store_fails);
 		settle();
 	}
+	if (below(STEPS_BETWEEN_CRASHES) == 0)
+		crash();
 	if (budgeted)
 		came(KIND_budgeted_step);
 }
@@ -834,7 +1113,13 @@ static void world_begin(void)
 	now = below(1000) * MS;
 	memset(recent, 0, sizeof(recent));
 	memset(token_owners, 0, sizeof(token_owners));
-	num_unconfirmed = 0;
+	memset(restored_active, 0, sizeof(restored_active));
+	memset(told, 0, sizeof(told));
+	world_first_id = next_id + 1;
+	last_told_token = 0;
+	disk_clear(&disk, config.first_token);
+	model_copy(disk_model, &model);
+	num_unconfirmed = num_ends = 0;
 	store_fails = false;
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the SQLite store is made of, private to it: the file (sqlite_file.c), its rows (sqlite_read.c), the commits
- * (store_sqlite.c) and the check (sqlite_check.c). The only header of ours that includes <sqlite3.h>.
+ * What the SQLite store is made of, private to it: the place of the file (sqlite_place.c), the file (sqlite_file.c), its
+ * rows (sqlite_read.c), the commits (store_sqlite.c) and the check (sqlite_check.c). The only header of ours that includes <sqlite3.h>.
  */
 #ifndef FAIRSHARED_SQLITE_H
 #define FAIRSHARED_SQLITE_H
@@ -26,6 +26,18 @@ struct sqlite_file {
 	sqlite3 *db;
 };
 
+/* sqlite_place_make makes the folders of a path that are missing. */
+bool sqlite_place_make(const char *path, char error[STORE_ERROR_MAX]);
+/* sqlite_place_find sets file->path; the file need not be there, but it is no folder or device. */
+bool sqlite_place_find(struct sqlite_file *file, const char *path, char error[STORE_ERROR_MAX]);
+/* sqlite_place_lock keeps other servers away. */
+bool sqlite_place_lock(struct sqlite_file *file, char error[STORE_ERROR_MAX]);
+/* sqlite_place_beside returns file->path with a suffix, and sqlite_place_folder the folder of a path, both to be freed. */
+char *sqlite_place_beside(const struct sqlite_file *file, const char *suffix, char error[STORE_ERROR_MAX]);
+char *sqlite_place_folder(const char *path, char error[STORE_ERROR_MAX]);
+/* sqlite_place_sync makes the names in a folder durable. */
+bool sqlite_place_sync(const char *folder, char error[STORE_ERROR_MAX]);
+
 /* sqlite_file_open locks, verifies, makes or migrates the file for a server; sqlite_file_look opens it only to read. */
 bool sqlite_file_open(struct sqlite_file *file, const char *path, enum store_durability durability,
                       char error[STORE_ERROR_MAX]);
@@ -46,6 +58,9 @@ sqlite3_stmt *sqlite_file_prepare(const struct sqlite_file *file, const char *sq
 bool sqlite_error(const struct sqlite_file *file, char error[STORE_ERROR_MAX]);
 /* sqlite_fail writes a text as printf does; returns false. */
 bool sqlite_fail(char error[STORE_ERROR_MAX], const char *format, ...) __attribute__((format(printf, 2, 3)));
+bool sqlite_fail_memory(char error[STORE_ERROR_MAX]);
+/* sqlite_fail_system: "what path: " and what errno says. */
+bool sqlite_fail_system(char error[STORE_ERROR_MAX], const char *what, const char *path);
 
 struct sqlite_counts {
 	uint64_t tenants, active, places, remembered;

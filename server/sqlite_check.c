@@ -7,7 +7,7 @@
 struct pools {
 	struct fair *fair;
 	uint64_t count;
-	enum fair_err err;
+	char *error;
 };
 
 static bool add_pool(void *context, const struct store_pool *pool)
@@ -20,19 +20,17 @@ static bool add_pool(void *context, const struct store_pool *pool)
 	struct pools *pools = context;
 
 	pools->count++;
-	pools->err = fair_pool_add(pools->fair, &config);
-	return pools->err == FAIR_OK;
+	return fair_pool_add(pools->fair, &config) == FAIR_OK || sqlite_fail_memory(pools->error);
 }
 
 /* read_all reads everything into a state of its own, of one moment though a server may commit meanwhile. */
 static bool read_all(const struct sqlite_file *file, struct fair *fair, FILE *out, char *error)
 {
-	struct pools pools = {.fair = fair};
+	struct pools pools = {.fair = fair, .error = error};
 	struct sqlite_counts counts;
 	uint64_t next_token;
 
-	sqlite_fail(error, "out of memory");     /* what it is where nothing better is said */
-	if (!fair || !sqlite_file_exec(file, "BEGIN", error) || !sqlite_read_pools(file, add_pool, &pools, error) ||
+	if (!sqlite_file_exec(file, "BEGIN", error) || !sqlite_read_pools(file, add_pool, &pools, error) ||
 	    !sqlite_read_state(file, fair, INT64_MAX, &counts, error) || !sqlite_read_token(file, &next_token, error))
 		return false;
 	return fprintf(out,
@@ -56,7 +54,7 @@ bool store_sqlite_check(const char *path, FILE *out, char error[STORE_ERROR_MAX]
 	config.max_tenants = UINT32_MAX;
 	config.ended_max = UINT32_MAX;
 	fair = fair_create(&config);
-	ok = read_all(&file, fair, out, error);
+	ok = fair ? read_all(&file, fair, out, error) : sqlite_fail_memory(error);
 	fair_destroy(fair);
 	sqlite_file_close(&file);
 	return ok;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The file of the SQLite store: found, locked, verified, made, migrated. Whatever is refused is left as it is, to the
+ * The file of the SQLite store: verified, made, migrated, opened. Whatever is refused is left as it is, to the
  * byte: the header is read before SQLite sees the file, and closing writes nothing before all is verified.
  */
 #include "sqlite.h"
@@ -8,11 +8,9 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -60,6 +58,16 @@ bool sqlite_fail(char error[STORE_ERROR_MAX], const char *format, ...)
 	(void)vsnprintf(error, STORE_ERROR_MAX, format, arguments);
 	va_end(arguments);
 	return false;
+}
+
+bool sqlite_fail_memory(char error[STORE_ERROR_MAX])
+{
+	return sqlite_fail(error, "out of memory");
+}
+
+bool sqlite_fail_system(char error[STORE_ERROR_MAX], const char *what, const char *path)
+{
+	return sqlite_fail(error, "%s %s: %s", what, path, strerror(errno));
 }
 
 static bool fail_corrupt(const struct sqlite_file *file, const char *what, char *error)
@@ -127,132 +135,6 @@ bool sqlite_file_verify(const struct sqlite_file *file, const char *pragma, char
 	return ok;
 }
 
-/* ---- names and folders ---- */
-
-static bool fail_system(const char *what, const char *path, char *error)
-{
-	return sqlite_fail(error, "%s %s: %s", what, path, strerror(errno));
-}
-
-/* sync_folder makes the names in a folder durable. */
-static bool sync_folder(const char *path, char *error)
-{
-	int folder = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	bool ok = folder >= 0 && fsync(folder) == 0;
-
-	if (!ok)
-		fail_system("cannot sync the folder", path, error);
-	if (folder >= 0)
-		close(folder);
-	return ok;
-}
-
-/* make_folder makes one folder and its name in `parent` durable; one that exists is as good. */
-static bool make_folder(const char *path, const char *parent, char *error)
-{
-	if (mkdir(path, 0700) == 0)
-		return sync_folder(parent, error);
-	return errno == EEXIST || fail_system("cannot make the folder", path, error);
-}
-
-static bool make_folders(const char *path, char *error)
-{
-	char *folder = strdup(path), *parent = strdup(*path == '/' ? "/" : ".");
-	bool ok = (folder && parent) || sqlite_fail(error, "out of memory");
-
-	for (char *slash = folder; ok && (slash = strchr(slash + 1, '/')) != NULL; *slash = '/') {
-		*slash = '\0';
-		ok = make_folder(folder, parent, error);
-		free(parent);
-		parent = strdup(folder);
-		ok = ok && (parent || sqlite_fail(error, "out of memory"));
-	}
-	free(folder);
-	free(parent);
-	return ok;
-}
-
-/* folder_of returns the folder of a path, to be freed; NULL without memory. */
-static char *folder_of(const char *path)
-{
-	const char *slash = strrchr(path, '/');
-
-	if (!slash)
-		return strdup(".");
-	return slash == path ? strdup("/") : strndup(path, (size_t)(slash - path));
-}
-
-/* resolve_new resolves the name of a file that is not there yet. */
-static bool resolve_new(struct sqlite_file *file, const char *path, char *error)
-{
-	const char *slash = strrchr(path, '/');
-	char *given = folder_of(path), *folder = given ? realpath(given, NULL) : NULL;
-	struct stat status;
-
-	if (lstat(path, &status) == 0)
-		sqlite_fail(error, "%s is a symbolic link to nothing: make what it points to, or remove it", path);
-	else if (!folder)
-		fail_system("cannot use the folder of", path, error);
-	else if (asprintf(&file->path, "%s/%s", strcmp(folder, "/") == 0 ? "" : folder, slash ? slash + 1 : path) < 0)
-		file->path = NULL;
-	free(given);
-	free(folder);
-	return file->path != NULL;
-}
-
-/* resolve sets file->path. */
-static bool resolve(struct sqlite_file *file, const char *path, char *error)
-{
-	size_t length = strlen(path);
-	struct stat status;
-
-	if (length == 0)
-		return sqlite_fail(error, "the store names no file: write sqlite:PATH");
-	if (path[length - 1] == '/' || (stat(path, &status) == 0 && S_ISDIR(status.st_mode)))
-		return sqlite_fail(error, "%s is a folder: name a file in it", path);
-	file->path = realpath(path, NULL);
-	if (file->path)
-		return (stat(file->path, &status) == 0 && S_ISREG(status.st_mode)) ||
-		       sqlite_fail(error, "%s is not a regular file: name another file", path);
-	return errno == ENOENT ? resolve_new(file, path, error) : fail_system("cannot use", path, error);
-}
-
-/* beside returns PATH with a suffix, to be freed. */
-static char *beside(const struct sqlite_file *file, const char *suffix, char *error)
-{
-	char *name;
-
-	if (asprintf(&name, "%s%s", file->path, suffix) >= 0)
-		return name;
-	sqlite_fail(error, "out of memory");
-	return NULL;
-}
-
-/*
- * The lock lies beside the file and not on it: SQLite locks the file with POSIX locks, and those of a whole process go
- * when any descriptor of the file is closed. It stays when the server ends; the kernel lets go of it even for kill -9.
- */
-static bool lock(struct sqlite_file *file, char *error)
-{
-	char *name = beside(file, "-lock", error);
-
-	if (!name)
-		return false;
-	file->lock = open(name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-	if (file->lock < 0)
-		sqlite_fail(error, "cannot make or open %s: %s; the server must be able to write in the folder of its store", name,
-		            strerror(errno));
-	free(name);
-	if (file->lock < 0)
-		return false;
-	if (flock(file->lock, LOCK_EX | LOCK_NB) == 0)
-		return true;
-	if (errno == EWOULDBLOCK)
-		return sqlite_fail(error, "%s is in use by another server: stop that one, or give this one a file of its own",
-		                   file->path);
-	return fail_system("cannot lock", file->path, error);
-}
-
 /* ---- verifying ---- */
 
 static uint32_t header_number(const unsigned char *at)
@@ -284,11 +166,11 @@ static bool verify_header(const struct sqlite_file *file, bool *ret_new, char *e
 	if (*ret_new)
 		return true;
 	if (descriptor < 0)
-		return fail_system("cannot open", file->path, error);
+		return sqlite_fail_system(error, "cannot open", file->path);
 	size = pread(descriptor, header, sizeof(header), 0);
 	close(descriptor);
 	if (size < 0)
-		return fail_system("cannot read", file->path, error);
+		return sqlite_fail_system(error, "cannot read", file->path);
 	*ret_new = size == 0;
 	if (*ret_new)
 		return true;
@@ -373,7 +255,7 @@ static bool refuse_leftovers(const struct sqlite_file *file, char *error)
 	bool ok = true;
 
 	for (size_t i = 0; ok && i < sizeof(suffixes) / sizeof(suffixes[0]); i++) {
-		char *name = beside(file, suffixes[i], error);
+		char *name = sqlite_place_beside(file, suffixes[i], error);
 		struct stat status;
 
 		ok = name && (stat(name, &status) != 0 || status.st_size == 0 ||
@@ -391,9 +273,9 @@ static bool remove_unfinished(const struct sqlite_file *file, char *error)
 	bool ok = true;
 
 	for (size_t i = 0; ok && i < sizeof(suffixes) / sizeof(suffixes[0]); i++) {
-		char *name = beside(file, suffixes[i], error);
+		char *name = sqlite_place_beside(file, suffixes[i], error);
 
-		ok = name && (unlink(name) == 0 || errno == ENOENT || fail_system("cannot remove", name, error));
+		ok = name && (unlink(name) == 0 || errno == ENOENT || sqlite_fail_system(error, "cannot remove", name));
 		free(name);
 	}
 	return ok;
@@ -406,7 +288,7 @@ static bool fill_new(struct sqlite_file *file, const char *name, char *error)
 	bool ok;
 
 	if (descriptor < 0)
-		return fail_system("cannot make", name, error);
+		return sqlite_fail_system(error, "cannot make", name);
 	close(descriptor);
 	(void)snprintf(set_application, sizeof(set_application), "PRAGMA application_id = %d", STORE_APPLICATION_ID);
 	ok = connect(file, name, SQLITE_OPEN_READWRITE, error) && sqlite_file_exec(file, set_application, error) &&
@@ -423,10 +305,10 @@ static bool create(struct sqlite_file *file, char *error)
 
 	if (!refuse_leftovers(file, error) || !remove_unfinished(file, error))
 		return false;
-	name = beside(file, "-new", error);
-	folder = folder_of(file->path);
+	name = sqlite_place_beside(file, "-new", error);
+	folder = sqlite_place_folder(file->path, error);
 	ok = name && folder && fill_new(file, name, error) &&
-	     (rename(name, file->path) == 0 || fail_system("cannot make", file->path, error)) && sync_folder(folder, error);
+	     (rename(name, file->path) == 0 || sqlite_fail_system(error, "cannot make", file->path)) && sqlite_place_sync(folder, error);
 	free(name);
 	free(folder);
 	return ok;
@@ -452,8 +334,7 @@ bool sqlite_file_open(struct sqlite_file *file, const char *path, enum store_dur
 	bool is_new;
 
 	*file = (struct sqlite_file){.lock = -1};
-	sqlite_fail(error, "out of memory");     /* what it is where nothing better is said */
-	if (make_folders(path, error) && resolve(file, path, error) && lock(file, error) &&
+	if (sqlite_place_make(path, error) && sqlite_place_find(file, path, error) && sqlite_place_lock(file, error) &&
 	    verify_header(file, &is_new, error) && (!is_new || create(file, error)) && open_whole(file, durability, error))
 		return true;
 	sqlite_file_close(file);
@@ -465,8 +346,7 @@ bool sqlite_file_look(struct sqlite_file *file, const char *path, char error[STO
 	bool is_new;
 
 	*file = (struct sqlite_file){.lock = -1};
-	sqlite_fail(error, "out of memory");
-	if (resolve(file, path, error) && verify_header(file, &is_new, error) &&
+	if (sqlite_place_find(file, path, error) && verify_header(file, &is_new, error) &&
 	    (!is_new || sqlite_fail(error, "%s is missing or empty", file->path)) &&
 	    connect(file, file->path, SQLITE_OPEN_READONLY, error) && verify(file, "PRAGMA integrity_check(1)", error))
 		return true;

@@ -434,7 +434,7 @@ struct store *store_sqlite_create(const char *path, enum store_durability durabi
 	struct sqlite_store *s = calloc(1, sizeof(*s));
 
 	if (!s) {
-		sqlite_fail(error, "out of memory");
+		sqlite_fail_memory(error);
 		return NULL;
 	}
 	s->store.ops = &ops;

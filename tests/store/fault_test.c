@@ -162,10 +162,10 @@ static void write_commits(void)
 	struct store *store = store_open(in_folder("s"));
 
 	for (uint64_t number = 1; number <= COMMITS - CUT_COMMITS; number++)
-		cr_assert(commit_lease(store, number));
+		child_requires(commit_lease(store, number));
 	shell("cp '%s' '%s'", in_folder("s-wal"), in_folder("before"));
 	for (uint64_t number = COMMITS - CUT_COMMITS + 1; number <= COMMITS; number++)
-		cr_assert(commit_lease(store, number));
+		child_requires(commit_lease(store, number));
 }
 
 /* commits_after plays a cut WAL beside the file; returns how many commits are in the state. */

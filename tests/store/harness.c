@@ -17,6 +17,12 @@
 
 #define NOW UINT64_C(1900000000000000000)
 
+void child_requires(bool condition)
+{
+	if (!condition)
+		abort();
+}
+
 /* ---- folders, files ---- */
 
 char folder[] = "/dev/shm/fairshared-store-XXXXXX";
@@ -101,11 +107,12 @@ void in_child(void (*play)(void))
 	int status;
 
 	if (child == 0) {
+		alarm(30);     /* an assertion that fails here waits for ever to be heard */
 		play();
 		_exit(0);
 	}
 	cr_assert_eq(waitpid(child, &status, 0), child);
-	cr_assert_eq(status, 0);
+	cr_assert_eq(status, 0, "the child failed: %d", status);
 }
 
 /* own_mounts: mounts of this process are nobody else's, and go with it. Needs root or user namespaces. */

@@ -49,6 +49,8 @@ void shell(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void sql(const char *path, const char *statements);
 /* in_child runs `play` in a process that ends at once after, as by kill -9. */
 void in_child(void (*play)(void));
+/* child_requires is the assertion for there: Criterion's are heard in the process of the test only. */
+void child_requires(bool condition);
 
 /* mount_small mounts a tmpfs of `bytes` on the folder, for this test alone. */
 void mount_small(const char *path, size_t bytes);

@@ -216,7 +216,7 @@ static void commit_and_vanish(void)
 {
 	struct store *store = store_open(in_folder("s"));
 
-	cr_assert(commit_lease(store, 1));
+	child_requires(commit_lease(store, 1));
 }
 
 Test(keeping, what_was_committed_outlives_the_process)

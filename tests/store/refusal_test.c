@@ -84,8 +84,8 @@ static void make_newer_and_vanish(void)
 {
 	sqlite3 *db;
 
-	cr_assert_eq(sqlite3_open(in_folder("s"), &db), SQLITE_OK);
-	cr_assert_eq(sqlite3_exec(db, "PRAGMA user_version = 2", NULL, NULL, NULL), SQLITE_OK);
+	child_requires(sqlite3_open(in_folder("s"), &db) == SQLITE_OK);
+	child_requires(sqlite3_exec(db, "PRAGMA user_version = 2", NULL, NULL, NULL) == SQLITE_OK);
 }
 
 Test(refusal, a_newer_form_that_is_only_in_the_wal)

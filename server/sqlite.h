@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the SQLite store is made of, private to it: the place of the file (sqlite_place.c), the file (sqlite_file.c), its
- * rows (sqlite_read.c), the commits (store_sqlite.c) and the check (sqlite_check.c). The only header of ours that includes <sqlite3.h>.
+ * What the SQLite store is made of, private to it: the place of the file (sqlite_place.c), the file (sqlite_file.c),
+ * its rows (sqlite_read.c), the commits (store_sqlite.c) and the check (sqlite_check.c). The only header of ours that
+ * includes <sqlite3.h>.
  */
 #ifndef FAIRSHARED_SQLITE_H
 #define FAIRSHARED_SQLITE_H
@@ -16,13 +17,14 @@
 
 /*
  * The version of the stored form, user_version in the header of the file. Whoever changes the tables or the meaning of
- * a column follows "Changing the stored form" in HACKING.md: a new number, a step in sqlite_file.c, a dump in tests/store.
+ * a column follows "Changing the stored form" in HACKING.md: a new number, a step in sqlite_file.c, a dump in
+ * tests/store.
  */
 #define STORE_VERSION 1
 
 struct sqlite_file {
-	char *path;      /* without symbolic links, so that every name of a file has the same lock */
-	int lock;        /* descriptor of PATH-lock, -1: none */
+	char *path; /* without symbolic links, so that every name of a file has the same lock */
+	int lock;	/* descriptor of PATH-lock, -1: none */
 	sqlite3 *db;
 };
 
@@ -32,7 +34,7 @@ bool sqlite_place_make(const char *path, char error[STORE_ERROR_MAX]);
 bool sqlite_place_find(struct sqlite_file *file, const char *path, char error[STORE_ERROR_MAX]);
 /* sqlite_place_lock keeps other servers away. */
 bool sqlite_place_lock(struct sqlite_file *file, char error[STORE_ERROR_MAX]);
-/* sqlite_place_beside returns file->path with a suffix, and sqlite_place_folder the folder of a path, both to be freed. */
+/* sqlite_place_beside returns file->path with a suffix, sqlite_place_folder the folder of a path; to be freed. */
 char *sqlite_place_beside(const struct sqlite_file *file, const char *suffix, char error[STORE_ERROR_MAX]);
 char *sqlite_place_folder(const char *path, char error[STORE_ERROR_MAX]);
 /* sqlite_place_sync makes the names in a folder durable. */
@@ -40,7 +42,7 @@ bool sqlite_place_sync(const char *folder, char error[STORE_ERROR_MAX]);
 
 /* sqlite_file_open locks, verifies, makes or migrates the file for a server; sqlite_file_look opens it only to read. */
 bool sqlite_file_open(struct sqlite_file *file, const char *path, enum store_durability durability,
-                      char error[STORE_ERROR_MAX]);
+					  char error[STORE_ERROR_MAX]);
 bool sqlite_file_look(struct sqlite_file *file, const char *path, char error[STORE_ERROR_MAX]);
 /* sqlite_file_close also takes what was opened in part. */
 void sqlite_file_close(struct sqlite_file *file);
@@ -68,10 +70,10 @@ struct sqlite_counts {
 
 /* sqlite_read_pools is store_ops.load_pools. Where `each` returns false so does it, and leaves error alone. */
 bool sqlite_read_pools(const struct sqlite_file *file, bool (*each)(void *context, const struct store_pool *pool),
-                       void *context, char error[STORE_ERROR_MAX]);
+					   void *context, char error[STORE_ERROR_MAX]);
 /* sqlite_read_state restores all tenants and leases into a state that has the pools, and counts them. */
 bool sqlite_read_state(const struct sqlite_file *file, struct fair *fair, uint64_t now, struct sqlite_counts *ret,
-                       char error[STORE_ERROR_MAX]);
+					   char error[STORE_ERROR_MAX]);
 bool sqlite_read_token(const struct sqlite_file *file, uint64_t *ret, char error[STORE_ERROR_MAX]);
 
 #endif

@@ -13,10 +13,10 @@ struct pools {
 static bool add_pool(void *context, const struct store_pool *pool)
 {
 	const struct fair_pool_config config = {.pool = pool->name,
-	                                        .max_slots = pool->max_slots,
-	                                        .min_share = pool->min_share,
-	                                        .max_waiting = pool->max_waiting,
-	                                        .tenant_max_waiting = pool->tenant_max_waiting};
+											.max_slots = pool->max_slots,
+											.min_share = pool->min_share,
+											.max_waiting = pool->max_waiting,
+											.tenant_max_waiting = pool->tenant_max_waiting};
 	struct pools *pools = context;
 
 	pools->count++;
@@ -31,14 +31,14 @@ static bool read_all(const struct sqlite_file *file, struct fair *fair, FILE *ou
 	uint64_t next_token;
 
 	if (!sqlite_file_exec(file, "BEGIN", error) || !sqlite_read_pools(file, add_pool, &pools, error) ||
-	    !sqlite_read_state(file, fair, INT64_MAX, &counts, error) || !sqlite_read_token(file, &next_token, error))
+		!sqlite_read_state(file, fair, INT64_MAX, &counts, error) || !sqlite_read_token(file, &next_token, error))
 		return false;
 	return fprintf(out,
-	               "%s is whole (stored form %d)\npools %" PRIu64 "\ntenants %" PRIu64 "\nactive leases %" PRIu64
-	               "\nplaces %" PRIu64 "\nremembered leases %" PRIu64 "\nnext token %" PRIu64 "\n",
-	               file->path, STORE_VERSION, pools.count, counts.tenants, counts.active, counts.places,
-	               counts.remembered, next_token) > 0 ||
-	       sqlite_fail(error, "the result cannot be written");
+				   "%s is whole (stored form %d)\npools %" PRIu64 "\ntenants %" PRIu64 "\nactive leases %" PRIu64
+				   "\nplaces %" PRIu64 "\nremembered leases %" PRIu64 "\nnext token %" PRIu64 "\n",
+				   file->path, STORE_VERSION, pools.count, counts.tenants, counts.active, counts.places,
+				   counts.remembered, next_token) > 0 ||
+		   sqlite_fail(error, "the result cannot be written");
 }
 
 bool store_sqlite_check(const char *path, FILE *out, char error[STORE_ERROR_MAX])

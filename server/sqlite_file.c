@@ -14,11 +14,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define BUSY_MS 1000                    /* how long somebody with a shell may be waited for */
-#define WAL_KEPT_BYTES "16777216"       /* a longer WAL is cut down after a checkpoint */
+#define BUSY_MS 1000			  /* how long somebody with a shell may be waited for */
+#define WAL_KEPT_BYTES "16777216" /* a longer WAL is cut down after a checkpoint */
 
 /* The header of a database file, as SQLite documents it: numbers are big-endian. */
-#define HEADER_MAGIC "SQLite format 3"  /* with its NUL */
+#define HEADER_MAGIC "SQLite format 3" /* with its NUL */
 #define HEADER_VERSION 60
 #define HEADER_APPLICATION 68
 #define HEADER_SIZE 100
@@ -35,8 +35,9 @@ static const char *const steps[] = {
 	"CREATE TABLE tenants(pool TEXT NOT NULL, tenant TEXT NOT NULL, number INTEGER NOT NULL, closing INTEGER NOT NULL,"
 	" automatic INTEGER NOT NULL, anonymous INTEGER NOT NULL, revoke_below INTEGER NOT NULL,"
 	" instances TEXT NOT NULL, PRIMARY KEY(pool, tenant)) STRICT, WITHOUT ROWID;"
-	"CREATE TABLE leases(number INTEGER NOT NULL PRIMARY KEY, id BLOB NOT NULL, pool TEXT NOT NULL, tenant TEXT NOT NULL,"
-	" label TEXT NOT NULL, key BLOB, state TEXT NOT NULL, reason TEXT NOT NULL, slots INTEGER NOT NULL,"
+	"CREATE TABLE leases(number INTEGER NOT NULL PRIMARY KEY, id BLOB NOT NULL, pool TEXT NOT NULL,"
+	" tenant TEXT NOT NULL, label TEXT NOT NULL, key BLOB, state TEXT NOT NULL, reason TEXT NOT NULL, slots INTEGER "
+	"NOT NULL,"
 	" slot_ids TEXT NOT NULL, fencing_token INTEGER NOT NULL, ttl_ns INTEGER NOT NULL, asked_ttl_ns INTEGER NOT NULL,"
 	" arrived_ns INTEGER NOT NULL, granted_ns INTEGER NOT NULL, ended_ns INTEGER NOT NULL) STRICT;"
 	"CREATE VIEW holding AS SELECT pool, tenant, slot_ids, label,"
@@ -73,7 +74,7 @@ bool sqlite_fail_system(char error[STORE_ERROR_MAX], const char *what, const cha
 static bool fail_corrupt(const struct sqlite_file *file, const char *what, char *error)
 {
 	return sqlite_fail(error, "%s is corrupt (%s): restore a backup, or move the file away to begin with nothing",
-	                   file->path, what);
+					   file->path, what);
 }
 
 bool sqlite_error(const struct sqlite_file *file, char error[STORE_ERROR_MAX])
@@ -145,13 +146,15 @@ static uint32_t header_number(const unsigned char *at)
 static bool verify_identity(const struct sqlite_file *file, uint64_t application, uint64_t version, char *error)
 {
 	if (application != STORE_APPLICATION_ID)
-		return sqlite_fail(error, "%s is the database of another application (application_id 0x%08x): name another file",
-		                   file->path, (unsigned)application);
-	if (version > STORE_VERSION)
 		return sqlite_fail(error,
-		                   "%s was written by a newer fairshared (stored form %u, this one knows up to %d): run that one, "
-		                   "or restore an older backup",
-		                   file->path, (unsigned)version, STORE_VERSION);
+						   "%s is the database of another application (application_id 0x%08x): name another file",
+						   file->path, (unsigned)application);
+	if (version > STORE_VERSION)
+		return sqlite_fail(
+			error,
+			"%s was written by a newer fairshared (stored form %u, this one knows up to %d): run that one, "
+			"or restore an older backup",
+			file->path, (unsigned)version, STORE_VERSION);
 	return true;
 }
 
@@ -176,7 +179,8 @@ static bool verify_header(const struct sqlite_file *file, bool *ret_new, char *e
 		return true;
 	if (size < HEADER_SIZE || memcmp(header, HEADER_MAGIC, sizeof(HEADER_MAGIC)) != 0)
 		return sqlite_fail(error, "%s is not a SQLite database: name another file, or move this one away", file->path);
-	return verify_identity(file, header_number(header + HEADER_APPLICATION), header_number(header + HEADER_VERSION), error);
+	return verify_identity(file, header_number(header + HEADER_APPLICATION), header_number(header + HEADER_VERSION),
+						   error);
 }
 
 static bool connect(struct sqlite_file *file, const char *path, int flags, char *error)
@@ -188,8 +192,8 @@ static bool connect(struct sqlite_file *file, const char *path, int flags, char 
 	/* Until all is verified. */
 	sqlite3_db_config(file->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
 	sqlite3_db_config(file->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
-	return sqlite_file_exec(file, "PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON; PRAGMA temp_store = MEMORY",
-	                        error);
+	return sqlite_file_exec(
+		file, "PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON; PRAGMA temp_store = MEMORY", error);
 }
 
 /* verify asks SQLite too, as the newest header may still lie in the WAL. */
@@ -198,8 +202,8 @@ static bool verify(const struct sqlite_file *file, const char *pragma, char *err
 	uint64_t application, version;
 
 	return sqlite_file_number(file, "PRAGMA application_id", &application, error) &&
-	       sqlite_file_number(file, "PRAGMA user_version", &version, error) &&
-	       verify_identity(file, application, version, error) && sqlite_file_verify(file, pragma, error);
+		   sqlite_file_number(file, "PRAGMA user_version", &version, error) &&
+		   verify_identity(file, application, version, error) && sqlite_file_verify(file, pragma, error);
 }
 
 /* ---- making, migrating ---- */
@@ -231,24 +235,24 @@ static bool configure(const struct sqlite_file *file, enum store_durability dura
 		return false;
 	if (sqlite3_step(statement) == SQLITE_ROW)
 		is_wal = strcmp((const char *)sqlite3_column_text(statement, 0), "wal") == 0 ||
-		         sqlite_fail(error, "%s cannot have a WAL: the folder must be on a local disk", file->path);
+				 sqlite_fail(error, "%s cannot have a WAL: the folder must be on a local disk", file->path);
 	else
 		sqlite_error(file, error);
 	sqlite3_finalize(statement);
 	return is_wal && sqlite_file_exec(file, "PRAGMA journal_size_limit = " WAL_KEPT_BYTES, error) &&
-	       sqlite_file_exec(file, durability == STORE_FULL ? "PRAGMA synchronous = FULL" : "PRAGMA synchronous = NORMAL",
-	                        error);
+		   sqlite_file_exec(
+			   file, durability == STORE_FULL ? "PRAGMA synchronous = FULL" : "PRAGMA synchronous = NORMAL", error);
 }
 
 static void disconnect(struct sqlite_file *file)
 {
 	int code = sqlite3_close(file->db);
 
-	assert(code == SQLITE_OK);     /* else a statement was not finalized */
+	assert(code == SQLITE_OK); /* else a statement was not finalized */
 	file->db = NULL;
 }
 
-/* A WAL or journal without its file is what is left of somebody's state; beside a new file it would be played into it. */
+/* A WAL or journal without its file is what is left of somebody's state; SQLite would play it into a new file. */
 static bool refuse_leftovers(const struct sqlite_file *file, char *error)
 {
 	static const char *const suffixes[] = {"-wal", "-journal"};
@@ -259,8 +263,8 @@ static bool refuse_leftovers(const struct sqlite_file *file, char *error)
 		struct stat status;
 
 		ok = name && (stat(name, &status) != 0 || status.st_size == 0 ||
-		              sqlite_fail(error, "%s is there, but %s is missing or empty: restore that, or move both away", name,
-		                          file->path));
+					  sqlite_fail(error, "%s is there, but %s is missing or empty: restore that, or move both away",
+								  name, file->path));
 		free(name);
 	}
 	return ok;
@@ -292,12 +296,12 @@ static bool fill_new(struct sqlite_file *file, const char *name, char *error)
 	close(descriptor);
 	(void)snprintf(set_application, sizeof(set_application), "PRAGMA application_id = %d", STORE_APPLICATION_ID);
 	ok = connect(file, name, SQLITE_OPEN_READWRITE, error) && sqlite_file_exec(file, set_application, error) &&
-	     migrate(file, error);
+		 migrate(file, error);
 	disconnect(file);
 	return ok;
 }
 
-/* create makes the file under another name first: one with the right name is always whole, with its schema and header. */
+/* create makes the file under another name first: one with the right name always has its header and tables. */
 static bool create(struct sqlite_file *file, char *error)
 {
 	char *name, *folder;
@@ -308,7 +312,8 @@ static bool create(struct sqlite_file *file, char *error)
 	name = sqlite_place_beside(file, "-new", error);
 	folder = sqlite_place_folder(file->path, error);
 	ok = name && folder && fill_new(file, name, error) &&
-	     (rename(name, file->path) == 0 || sqlite_fail_system(error, "cannot make", file->path)) && sqlite_place_sync(folder, error);
+		 (rename(name, file->path) == 0 || sqlite_fail_system(error, "cannot make", file->path)) &&
+		 sqlite_place_sync(folder, error);
 	free(name);
 	free(folder);
 	return ok;
@@ -329,13 +334,13 @@ static bool open_whole(struct sqlite_file *file, enum store_durability durabilit
 }
 
 bool sqlite_file_open(struct sqlite_file *file, const char *path, enum store_durability durability,
-                      char error[STORE_ERROR_MAX])
+					  char error[STORE_ERROR_MAX])
 {
 	bool is_new;
 
 	*file = (struct sqlite_file){.lock = -1};
 	if (sqlite_place_make(path, error) && sqlite_place_find(file, path, error) && sqlite_place_lock(file, error) &&
-	    verify_header(file, &is_new, error) && (!is_new || create(file, error)) && open_whole(file, durability, error))
+		verify_header(file, &is_new, error) && (!is_new || create(file, error)) && open_whole(file, durability, error))
 		return true;
 	sqlite_file_close(file);
 	return false;
@@ -347,8 +352,8 @@ bool sqlite_file_look(struct sqlite_file *file, const char *path, char error[STO
 
 	*file = (struct sqlite_file){.lock = -1};
 	if (sqlite_place_find(file, path, error) && verify_header(file, &is_new, error) &&
-	    (!is_new || sqlite_fail(error, "%s is missing or empty", file->path)) &&
-	    connect(file, file->path, SQLITE_OPEN_READONLY, error) && verify(file, "PRAGMA integrity_check(1)", error))
+		(!is_new || sqlite_fail(error, "%s is missing or empty", file->path)) &&
+		connect(file, file->path, SQLITE_OPEN_READONLY, error) && verify(file, "PRAGMA integrity_check(1)", error))
 		return true;
 	sqlite_file_close(file);
 	return false;

@@ -22,28 +22,32 @@ bool sqlite_place_sync(const char *path, char error[STORE_ERROR_MAX])
 	return ok;
 }
 
-/* make_folder makes one folder and its name in `parent` durable; one that exists is as good. */
-static bool make_folder(const char *path, const char *parent, char *error)
+/* make_folder makes one folder and its name durable; one that exists is as good. */
+static bool make_folder(const char *path, char *error)
 {
-	if (mkdir(path, 0700) == 0)
-		return sqlite_place_sync(parent, error);
-	return errno == EEXIST || sqlite_fail_system(error, "cannot make the folder", path);
+	char *parent;
+	bool ok;
+
+	if (mkdir(path, 0700) != 0)
+		return errno == EEXIST || sqlite_fail_system(error, "cannot make the folder", path);
+	parent = sqlite_place_folder(path, error);
+	ok = parent && sqlite_place_sync(parent, error);
+	free(parent);
+	return ok;
 }
 
 bool sqlite_place_make(const char *path, char error[STORE_ERROR_MAX])
 {
-	char *folder = strdup(path), *parent = strdup(*path == '/' ? "/" : ".");
-	bool ok = (folder && parent) || sqlite_fail_memory(error);
+	char *folder = strdup(path);
+	bool ok = true;
 
+	if (!folder)
+		return sqlite_fail_memory(error);
 	for (char *slash = folder; ok && (slash = strchr(slash + 1, '/')) != NULL; *slash = '/') {
 		*slash = '\0';
-		ok = make_folder(folder, parent, error);
-		free(parent);
-		parent = strdup(folder);
-		ok = ok && (parent || sqlite_fail_memory(error));
+		ok = make_folder(folder, error);
 	}
 	free(folder);
-	free(parent);
 	return ok;
 }
 
@@ -72,7 +76,8 @@ static bool resolve_new(struct sqlite_file *file, const char *path, char *error)
 		sqlite_fail_system(error, "cannot use the folder of", path);
 	} else if (given && lstat(path, &status) == 0) {
 		sqlite_fail(error, "%s is a symbolic link to nothing: make what it points to, or remove it", path);
-	} else if (given && asprintf(&file->path, "%s/%s", strcmp(folder, "/") == 0 ? "" : folder, slash ? slash + 1 : path) < 0) {
+	} else if (given &&
+			   asprintf(&file->path, "%s/%s", strcmp(folder, "/") == 0 ? "" : folder, slash ? slash + 1 : path) < 0) {
 		file->path = NULL;
 		sqlite_fail_memory(error);
 	}
@@ -93,7 +98,7 @@ bool sqlite_place_find(struct sqlite_file *file, const char *path, char error[ST
 	file->path = realpath(path, NULL);
 	if (file->path)
 		return (stat(file->path, &status) == 0 && S_ISREG(status.st_mode)) ||
-		       sqlite_fail(error, "%s is not a regular file: name another file", path);
+			   sqlite_fail(error, "%s is not a regular file: name another file", path);
 	return errno == ENOENT ? resolve_new(file, path, error) : sqlite_fail_system(error, "cannot use", path);
 }
 
@@ -119,8 +124,8 @@ bool sqlite_place_lock(struct sqlite_file *file, char error[STORE_ERROR_MAX])
 		return false;
 	file->lock = open(name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (file->lock < 0)
-		sqlite_fail(error, "cannot make or open %s: %s; the server must be able to write in the folder of its store", name,
-		            strerror(errno));
+		sqlite_fail(error, "cannot make or open %s: %s; the server must be able to write in the folder of its store",
+					name, strerror(errno));
 	free(name);
 	if (file->lock < 0)
 		return false;
@@ -128,6 +133,6 @@ bool sqlite_place_lock(struct sqlite_file *file, char error[STORE_ERROR_MAX])
 		return true;
 	if (errno == EWOULDBLOCK)
 		return sqlite_fail(error, "%s is in use by another server: stop that one, or give this one a file of its own",
-		                   file->path);
+						   file->path);
 	return sqlite_fail_system(error, "cannot lock", file->path);
 }

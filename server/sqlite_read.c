@@ -13,8 +13,8 @@
 #define obstack_chunk_free free
 
 #define NUMBER_MAX ((uint64_t)INT64_MAX)
-#define INSTANCES_TEXT_MAX (FAIR_INSTANCES_MAX * (FAIR_NAME_MAX + 1))
-#define SLOT_IDS_TEXT_MAX (FAIR_SLOTS_MAX * 8)
+#define INSTANCES_TEXT_MAX ((size_t)FAIR_INSTANCES_MAX * (FAIR_NAME_MAX + 1))
+#define SLOT_IDS_TEXT_MAX ((size_t)FAIR_SLOTS_MAX * 8)
 #define CALCULATOR_MAX 65536
 
 /* The columns are read one after the other; `fault` names the first that holds what it must not. */
@@ -23,7 +23,7 @@ struct row {
 	sqlite3_stmt *statement;
 	int column;
 	const char *fault;
-	struct obstack texts;      /* of this row */
+	struct obstack texts; /* of this row */
 };
 
 static void row_fault(struct row *row)
@@ -38,7 +38,7 @@ static uint64_t read_number(struct row *row, uint64_t least, uint64_t most)
 	sqlite3_int64 number = sqlite3_column_int64(row->statement, i);
 
 	if (sqlite3_column_type(row->statement, i) == SQLITE_INTEGER && number >= 0 && (uint64_t)number >= least &&
-	    (uint64_t)number <= most)
+		(uint64_t)number <= most)
 		return (uint64_t)number;
 	row_fault(row);
 	return least;
@@ -70,7 +70,7 @@ static struct fair_id read_id(struct row *row)
 	struct fair_id id = {.bytes = {0}};
 
 	if (sqlite3_column_type(row->statement, i) == SQLITE_BLOB &&
-	    sqlite3_column_bytes(row->statement, i) == (int)sizeof(id.bytes))
+		sqlite3_column_bytes(row->statement, i) == (int)sizeof(id.bytes))
 		memcpy(id.bytes, sqlite3_column_blob(row->statement, i), sizeof(id.bytes));
 	else
 		row_fault(row);
@@ -102,10 +102,9 @@ static enum fair_state read_state(struct row *row)
 
 static enum fair_reason read_reason(struct row *row)
 {
-	static const enum fair_reason reasons[] = {
-		FAIR_REASON_NONE,
+	static const enum fair_reason reasons[] = {FAIR_REASON_NONE,
 #define FAIR_X(name, code) FAIR_REASON_##name,
-		FAIR_REASON_LIST(FAIR_X)
+											   FAIR_REASON_LIST(FAIR_X)
 #undef FAIR_X
 	};
 	const char *text = read_text(row, 1, FAIR_NAME_MAX);
@@ -158,7 +157,7 @@ static const char *const *read_instances(struct row *row, uint32_t *ret_count)
 
 /* each_row hands every row to `take`; what it reads is borrowed until it returns. */
 static bool each_row(const struct sqlite_file *file, const char *sql,
-                     bool (*take)(struct row *row, void *context, char *error), void *context, char *error)
+					 bool (*take)(struct row *row, void *context, char *error), void *context, char *error)
 {
 	struct row row = {.file = file, .statement = sqlite_file_prepare(file, sql, error)};
 	int code = SQLITE_ROW;
@@ -201,19 +200,19 @@ static bool take_pool(struct row *row, void *context, char *error)
 	pool.configured = read_number(row, 0, 1) == 1;
 	if (row->fault)
 		return sqlite_fail(error, "%s: pool '%s': column %s holds what it must not: restore a backup", row->file->path,
-		                   pool.name, row->fault);
+						   pool.name, row->fault);
 	return pools->each(pools->context, &pool);
 }
 
 bool sqlite_read_pools(const struct sqlite_file *file, bool (*each)(void *context, const struct store_pool *pool),
-                       void *context, char error[STORE_ERROR_MAX])
+					   void *context, char error[STORE_ERROR_MAX])
 {
 	struct pools pools = {.each = each, .context = context};
 
 	return each_row(file,
-	                "SELECT name, max_slots, min_share, max_waiting, tenant_max_waiting, share_calculator, configured"
-	                " FROM pools ORDER BY name",
-	                take_pool, &pools, error);
+					"SELECT name, max_slots, min_share, max_waiting, tenant_max_waiting, share_calculator, configured"
+					" FROM pools ORDER BY name",
+					take_pool, &pools, error);
 }
 
 /* ---- tenants and leases ---- */
@@ -229,11 +228,11 @@ static bool fail_row(const struct row *row, const char *name, enum fair_err err,
 {
 	if (row->fault)
 		return sqlite_fail(error, "%s: %s: column %s holds what it must not: restore a backup", row->file->path, name,
-		                   row->fault);
+						   row->fault);
 	if (err == FAIR_E_NO_MEMORY)
 		return sqlite_fail(error, "%s: %s: out of memory", row->file->path, name);
 	return sqlite_fail(error, "%s: %s does not fit the other rows (%s): restore a backup", row->file->path, name,
-	                   fair_err_code(err));
+					   fair_err_code(err));
 }
 
 static bool take_tenant(struct row *row, void *context, char *error)
@@ -303,19 +302,21 @@ static bool take_lease(struct row *row, void *context, char *error)
 }
 
 #define LEASES                                                                                                         \
-	"SELECT number, id, pool, tenant, label, key, state, reason, slots, slot_ids, fencing_token, ttl_ns, asked_ttl_ns," \
+	"SELECT number, id, pool, tenant, label, key, state, reason, slots, slot_ids, fencing_token, ttl_ns, "             \
+	"asked_ttl_ns,"                                                                                                    \
 	" arrived_ns, granted_ns, ended_ns FROM leases "
 
 bool sqlite_read_state(const struct sqlite_file *file, struct fair *fair, uint64_t now, struct sqlite_counts *ret,
-                       char error[STORE_ERROR_MAX])
+					   char error[STORE_ERROR_MAX])
 {
 	struct restoring restoring = {.fair = fair, .now = now};
-	bool ok = each_row(file,
-	                   "SELECT pool, tenant, number, closing, automatic, anonymous, revoke_below, instances FROM tenants"
-	                   " ORDER BY number",
-	                   take_tenant, &restoring, error) &&
-	          each_row(file, LEASES "WHERE state <> 'ended' ORDER BY number", take_lease, &restoring, error) &&
-	          each_row(file, LEASES "WHERE state = 'ended' ORDER BY ended_ns, number", take_lease, &restoring, error);
+	bool ok =
+		each_row(file,
+				 "SELECT pool, tenant, number, closing, automatic, anonymous, revoke_below, instances FROM tenants"
+				 " ORDER BY number",
+				 take_tenant, &restoring, error) &&
+		each_row(file, LEASES "WHERE state <> 'ended' ORDER BY number", take_lease, &restoring, error) &&
+		each_row(file, LEASES "WHERE state = 'ended' ORDER BY ended_ns, number", take_lease, &restoring, error);
 
 	*ret = restoring.counts;
 	return ok;
@@ -324,5 +325,5 @@ bool sqlite_read_state(const struct sqlite_file *file, struct fair *fair, uint64
 bool sqlite_read_token(const struct sqlite_file *file, uint64_t *ret, char error[STORE_ERROR_MAX])
 {
 	return sqlite_file_number(file, "SELECT value FROM meta WHERE name = 'next_token'", ret, error) &&
-	       (*ret <= NUMBER_MAX || sqlite_fail(error, "%s: meta next_token is negative: restore a backup", file->path));
+		   (*ret <= NUMBER_MAX || sqlite_fail(error, "%s: meta next_token is negative: restore a backup", file->path));
 }

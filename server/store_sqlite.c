@@ -32,12 +32,12 @@ enum statement {
 static const char *const statements[STATEMENTS] = {
 	[BEGIN] = "BEGIN IMMEDIATE",
 	[COMMIT] = "COMMIT",
-	[PUT_LEASE] = "INSERT OR REPLACE INTO leases(number, id, pool, tenant, label, key, state, reason, slots, slot_ids,"
-				  " fencing_token, ttl_ns, asked_ttl_ns, arrived_ns, granted_ns, ended_ns)"
-				  " VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+	[PUT_LEASE] = ("INSERT OR REPLACE INTO leases(number, id, pool, tenant, label, key, state, reason, slots, slot_ids,"
+				   " fencing_token, ttl_ns, asked_ttl_ns, arrived_ns, granted_ns, ended_ns)"
+				   " VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"),
 	[DELETE_LEASE] = "DELETE FROM leases WHERE number = ?",
-	[PUT_TENANT] = "INSERT OR REPLACE INTO tenants(pool, tenant, number, closing, automatic, anonymous, revoke_below,"
-				   " instances) VALUES(?, ?, ?, ?, ?, ?, ?, ?)",
+	[PUT_TENANT] = ("INSERT OR REPLACE INTO tenants(pool, tenant, number, closing, automatic, anonymous, revoke_below,"
+					" instances) VALUES(?, ?, ?, ?, ?, ?, ?, ?)"),
 	[DELETE_TENANT] = "DELETE FROM tenants WHERE pool = ? AND tenant = ?",
 	[PUT_TOKEN] = "INSERT OR REPLACE INTO meta(name, value) VALUES('next_token', ?)",
 	/* SQLite does not write a page that stays as it was: only another value tries whether the disk can be written. */
@@ -49,18 +49,18 @@ struct sqlite_store {
 	struct sqlite_file file;
 	pthread_t committer;
 	bool has_committer;
-	int descriptor;                    /* an eventfd */
+	int descriptor; /* an eventfd */
 	/* Of whoever has the turn: the committer while a batch is in flight, else the loop thread. */
 	sqlite3_stmt *statements[STATEMENTS];
-	struct obstack texts;              /* of one statement */
-	void *no_texts;                    /* what they are freed down to */
-	uint64_t next_token;               /* as it is kept */
+	struct obstack texts; /* of one statement */
+	void *no_texts;		  /* what they are freed down to */
+	uint64_t next_token;  /* as it is kept */
 	char reason[STORE_ERROR_MAX];
 	/* What the two hand over; held for no longer than that takes. */
 	pthread_mutex_t mutex;
 	pthread_cond_t handed;
-	const struct batch *batch;         /* the committer's next; NULL: taken, or none */
-	enum store_state outcome;          /* of the batch in flight */
+	const struct batch *batch; /* the committer's next; NULL: taken, or none */
+	enum store_state outcome;  /* of the batch in flight */
 	bool leaving;
 };
 
@@ -329,13 +329,11 @@ static const char *reason(const struct store *store)
 
 static bool next_token(struct store *store, uint64_t *ret_token, char error[STORE_ERROR_MAX])
 {
-	*ret_token = of(store)->next_token;
-	(void)error;
-	return true;
+	return sqlite_read_token(&of(store)->file, ret_token, error);
 }
 
 static bool load_pools(struct store *store, bool (*each)(void *context, const struct store_pool *pool), void *context,
-                       char error[STORE_ERROR_MAX])
+					   char error[STORE_ERROR_MAX])
 {
 	return sqlite_read_pools(&of(store)->file, each, context, error);
 }
@@ -364,10 +362,10 @@ static bool write_pool(struct sqlite_store *s, sqlite3_stmt *statement, const st
 static bool write_pools(struct sqlite_store *s, const struct store_pool *pools, size_t count)
 {
 	sqlite3_stmt *statement = sqlite_file_prepare(&s->file,
-	                                              "INSERT INTO pools(name, max_slots, min_share, max_waiting,"
-	                                              " tenant_max_waiting, share_calculator, configured)"
-	                                              " VALUES(?, ?, ?, ?, ?, ?, ?)",
-	                                              s->reason);
+												  "INSERT INTO pools(name, max_slots, min_share, max_waiting,"
+												  " tenant_max_waiting, share_calculator, configured)"
+												  " VALUES(?, ?, ?, ?, ?, ?, ?)",
+												  s->reason);
 	bool ok = statement && sqlite_file_exec(&s->file, "DELETE FROM pools", s->reason);
 
 	for (size_t i = 0; ok && i < count; i++)
@@ -444,7 +442,7 @@ struct store *store_sqlite_create(const char *path, enum store_durability durabi
 	obstack_init(&s->texts);
 	s->no_texts = obstack_alloc(&s->texts, 0);
 	if (sqlite_file_open(&s->file, path, durability, error) && prepare(s, error) &&
-	    sqlite_read_token(&s->file, &s->next_token, error) && start_committer(s, error))
+		sqlite_read_token(&s->file, &s->next_token, error) && start_committer(s, error))
 		return &s->store;
 	destroy(&s->store);
 	return NULL;

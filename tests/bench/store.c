@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Loading: a file of 100 000 leases, half of them ended, is opened, verified and restored, as at the start of a server. */
+/* Loading: a file of 100 000 leases, half of them ended, is opened, verified and restored, as at the start of a server.
+ */
 #include <inttypes.h>
 #include <poll.h>
 #include <stdio.h>
@@ -47,28 +48,29 @@ static void fill_tenant(struct fair_tenant_record *tenant, unsigned i, char (*na
 	*tenant = (struct fair_tenant_record){.number = i + 1, .pool = "default", .tenant = names[i], .anonymous = true};
 }
 
-static void fill_lease(struct fair_lease_record *lease, uint32_t i, char (*names)[16], char (*keys)[40], uint32_t *slot_ids)
+static void fill_lease(struct fair_lease_record *lease, uint32_t i, char (*names)[16], char (*keys)[40],
+					   uint32_t *slot_ids)
 {
 	bool ended = i % 2 == 0;
 	int key_len = snprintf(keys[i], sizeof(keys[i]), "5ad86f05-0000-4000-8000-%012u", (unsigned)i);
 
 	slot_ids[i] = i;
 	*lease = (struct fair_lease_record){.number = TENANTS + 1 + i,
-	                                    .pool = "default",
-	                                    .tenant = names[i % TENANTS],
-	                                    .label = "worker:4711 https://example.com/",
-	                                    .key = keys[i],
-	                                    .key_len = (size_t)key_len,
-	                                    .state = ended ? FAIR_ENDED : FAIR_ACTIVE,
-	                                    .reason = ended ? FAIR_REASON_RELEASED : FAIR_REASON_NONE,
-	                                    .slots = 1,
-	                                    .slot_ids = &slot_ids[i],
-	                                    .fencing_token = 1000 + i,
-	                                    .ttl_ns = 30 * SECOND,
-	                                    .asked_ttl_ns = 30 * SECOND,
-	                                    .arrived_ns = NOW - 60 * SECOND + i,
-	                                    .granted_ns = NOW - 60 * SECOND + i,
-	                                    .ended_ns = ended ? NOW - 30 * SECOND + i : 0};
+										.pool = "default",
+										.tenant = names[i % TENANTS],
+										.label = "worker:4711 https://example.com/",
+										.key = keys[i],
+										.key_len = (size_t)key_len,
+										.state = ended ? FAIR_ENDED : FAIR_ACTIVE,
+										.reason = ended ? FAIR_REASON_RELEASED : FAIR_REASON_NONE,
+										.slots = 1,
+										.slot_ids = &slot_ids[i],
+										.fencing_token = 1000 + i,
+										.ttl_ns = 30 * SECOND,
+										.asked_ttl_ns = 30 * SECOND,
+										.arrived_ns = NOW - 60 * SECOND + i,
+										.granted_ns = NOW - 60 * SECOND + i,
+										.ended_ns = ended ? NOW - 30 * SECOND + i : 0};
 	memcpy(lease->id.bytes, &i, sizeof(i));
 }
 
@@ -78,8 +80,11 @@ static void write_store(const char *path)
 	static struct batch_lease leases[LEASES];
 	static char names[TENANTS][16], keys[LEASES][40];
 	static uint32_t slot_ids[LEASES];
-	const struct batch batch = {.leases = leases, .lease_count = LEASES, .tenants = tenants, .tenant_count = TENANTS,
-	                            .next_token = 1000 + LEASES};
+	const struct batch batch = {.leases = leases,
+								.lease_count = LEASES,
+								.tenants = tenants,
+								.tenant_count = TENANTS,
+								.next_token = 1000 + LEASES};
 	const struct store_pool pool = {.name = "default", .max_slots = LEASES, .min_share = 1, .share_calculator = ""};
 	struct store *store = open_store(path);
 	struct pollfd ends = {.fd = store->ops->descriptor(store), .events = POLLIN};
@@ -99,7 +104,8 @@ static void write_store(const char *path)
 
 static bool add_pool(void *context, const struct store_pool *pool)
 {
-	const struct fair_pool_config config = {.pool = pool->name, .max_slots = pool->max_slots, .min_share = pool->min_share};
+	const struct fair_pool_config config = {
+		.pool = pool->name, .max_slots = pool->max_slots, .min_share = pool->min_share};
 
 	return fair_pool_add(context, &config) == FAIR_OK;
 }
@@ -117,8 +123,9 @@ static void load_store(const char *path)
 	opened = seconds();
 	require(store->ops->load_pools(store, add_pool, fair, error) && store->ops->load(store, fair, NOW, error));
 	loaded = seconds();
-	printf("store: %d leases opened and verified in %.2f s, restored in %.2f s; together %.2f of the 2 s they may take\n",
-	       LEASES, opened - begin, loaded - opened, (loaded - begin) / 2);
+	printf(
+		"store: %d leases opened and verified in %.2f s, restored in %.2f s; together %.2f of the 2 s they may take\n",
+		LEASES, opened - begin, loaded - opened, (loaded - begin) / 2);
 	fair_destroy(fair);
 	store->ops->destroy(store);
 }

@@ -60,10 +60,12 @@ Test(fault, a_full_disk_fails_commits_until_there_is_room_again)
 	for (uint64_t i = 0; i < 200; i++)
 		many[i].record = sample_lease(100 + i);
 	cr_expect_not(commit_batch(store, &batch));
-	cr_expect_not_null(strstr(store->ops->reason(store), "/s: database or disk is full"), "%s", store->ops->reason(store));
+	cr_expect_not_null(strstr(store->ops->reason(store), "/s: database or disk is full"), "%s",
+					   store->ops->reason(store));
 	cr_expect_not(commit_batch(store, &nothing), "a batch of nothing has to try the disk");
 	cr_expect_not(commit_lease(store, 2));
-	cr_expect_not_null(strstr(store->ops->reason(store), "/s: database or disk is full"), "%s", store->ops->reason(store));
+	cr_expect_not_null(strstr(store->ops->reason(store), "/s: database or disk is full"), "%s",
+					   store->ops->reason(store));
 	unlink(in_folder("filler"));
 	cr_expect(commit_batch(store, &nothing), "%s", store->ops->reason(store));
 	cr_expect(commit_lease(store, 2), "%s", store->ops->reason(store));
@@ -123,9 +125,10 @@ Test(fault, a_batch_is_kept_whole_or_not_at_all)
 	struct store *store = store_open(in_folder("s"));
 	char *state;
 
-	leases[1].record.label = NULL;     /* which the tables refuse */
+	leases[1].record.label = NULL; /* which the tables refuse */
 	cr_expect_not(commit_batch(store, &batch));
-	cr_expect_not_null(strstr(store->ops->reason(store), "NOT NULL constraint failed"), "%s", store->ops->reason(store));
+	cr_expect_not_null(strstr(store->ops->reason(store), "NOT NULL constraint failed"), "%s",
+					   store->ops->reason(store));
 	leases[1].record.label = "";
 	cr_expect(commit_batch(store, &(struct batch){.next_token = 0}), "%s", store->ops->reason(store));
 	store->ops->destroy(store);
@@ -155,7 +158,7 @@ Test(fault, somebody_who_writes_with_a_shell_fails_commits_only_until_done)
 /* ---- the WAL ---- */
 
 #define COMMITS 12
-#define CUT_COMMITS 2     /* so many of the last are cut */
+#define CUT_COMMITS 2 /* so many of the last are cut */
 
 static void write_commits(void)
 {
@@ -205,7 +208,7 @@ Test(fault, a_wal_cut_anywhere_is_a_prefix_of_the_commits)
 	for (uint64_t commits = COMMITS - CUT_COMMITS; commits <= COMMITS; commits++)
 		cr_expect_gt(seen[commits], 0, "no cut left %llu commits", (unsigned long long)commits);
 	fprintf(stderr, "WAL cut at %zu offsets: after %zu, %zu, %zu of them the last 0, 1, 2 commits were there\n",
-	        wal_size - begin + 1, seen[COMMITS - 2], seen[COMMITS - 1], seen[COMMITS]);
+			wal_size - begin + 1, seen[COMMITS - 2], seen[COMMITS - 1], seen[COMMITS]);
 	/* Torn: the length is there, the bytes are not. */
 	memset(wal + wal_size - 2000, 0, 2000);
 	cr_expect_eq(commits_after(file, file_size, wal, wal_size), COMMITS - 1);

@@ -45,20 +45,24 @@ static void expect_v1(void)
 		"pool old 2 1 100 10 '' 0\n"
 		"tenant 1 default/alice closing=0 automatic=0 anonymous=1 revoke=0 instances=web-1;web-2;\n"
 		"tenant 3 old/bob closing=1 automatic=0 anonymous=0 revoke=9 instances=\n"
-		"lease 2 000102030405060708090a0b0c0d0e0f default/alice label=Zo\xc3\xab key=006b6579ff state=1 reason=0 slots=1 ids=3; "
-		"token=1790000000000001 ttl=30000000000 asked=60000000000 arrived=1790000000000000001 granted=1790000000000000002 ended=0\n"
+		"lease 2 000102030405060708090a0b0c0d0e0f default/alice label=Zo\xc3\xab key=006b6579ff state=1 reason=0 "
+		"slots=1 ids=3; "
+		"token=1790000000000001 ttl=30000000000 asked=60000000000 arrived=1790000000000000001 "
+		"granted=1790000000000000002 ended=0\n"
 		"lease 4 100102030405060708090a0b0c0d0e0f old/bob label= key= state=1 reason=0 slots=1 ids=0; "
-		"token=1790000000000004 ttl=1000000000 asked=1000000000 arrived=1790000000000000003 granted=1790000000000000003 ended=0\n"
+		"token=1790000000000004 ttl=1000000000 asked=1000000000 arrived=1790000000000000003 "
+		"granted=1790000000000000003 ended=0\n"
 		"lease 5 200102030405060708090a0b0c0d0e0f default/alice label= key=6b32 state=0 reason=0 slots=1 ids= "
 		"token=0 ttl=30000000000 asked=30000000000 arrived=1790000000000000005 granted=0 ended=0\n"
 		"lease 1 300102030405060708090a0b0c0d0e0f default/carol label=x key=6b33 state=2 reason=2 slots=1 ids=4; "
-		"token=1790000000000000 ttl=1000000000 asked=1000000000 arrived=1789999999000000000 granted=1789999999000000000 "
+		"token=1790000000000000 ttl=1000000000 asked=1000000000 arrived=1789999999000000000 "
+		"granted=1789999999000000000 "
 		"ended=1790000000000000000\n");
 	free(state);
 	snprintf(told, sizeof(told),
-	         "%s is whole (stored form %d)\npools 2\ntenants 2\nactive leases 2\nplaces 1\nremembered leases 1\n"
-	         "next token 1790000000000005\n",
-	         in_folder("s"), 1);
+			 "%s is whole (stored form %d)\npools 2\ntenants 2\nactive leases 2\nplaces 1\nremembered leases 1\n"
+			 "next token 1790000000000005\n",
+			 in_folder("s"), 1);
 	expect_check(in_folder("s"), told);
 }
 
@@ -74,7 +78,7 @@ Test(form, the_tables_of_version_1_are_as_they_were)
 	load_dump("v1.sql");
 	store_open(in_folder("new"))->ops->destroy(store_open(in_folder("unused")));
 	shell("sqlite3 '%s' .schema > '%s' && sqlite3 '%s' .schema | diff '%s' -", in_folder("s"), in_folder("a"),
-	      in_folder("new"), in_folder("a"));
+		  in_folder("new"), in_folder("a"));
 }
 
 Test(form, version_0_is_migrated)
@@ -87,7 +91,8 @@ Test(form, version_0_is_migrated)
 	store = store_open(in_folder("s"));
 	cr_expect(commit_lease(store, 1));
 	store->ops->destroy(store);
-	shell("test \"$(sqlite3 '%s' 'PRAGMA user_version; PRAGMA application_id')\" = \"$(printf '1\\n1178683730')\"", in_folder("s"));
+	shell("test \"$(sqlite3 '%s' 'PRAGMA user_version; PRAGMA application_id')\" = \"$(printf '1\\n1178683730')\"",
+		  in_folder("s"));
 	state = state_of_file(in_folder("s"));
 	cr_expect(strncmp(state, "token 1001\nlease 1 ", 19) == 0, "%s", state);
 	free(state);
@@ -97,9 +102,10 @@ Test(form, version_0_is_migrated)
 Test(form, a_migration_is_whole_or_not_at_all)
 {
 	sql(in_folder("s"), "PRAGMA application_id = 0x46414952; CREATE TABLE leases(a)");
-	cr_expect_not_null(strstr(store_refused(in_folder("s")), "table leases already exists"), "%s", store_refused(in_folder("s")));
+	cr_expect_not_null(strstr(store_refused(in_folder("s")), "table leases already exists"), "%s",
+					   store_refused(in_folder("s")));
 	shell("test \"$(sqlite3 '%s' 'PRAGMA user_version; SELECT name FROM sqlite_schema')\" = \"$(printf '0\\nleases')\"",
-	      in_folder("s"));
+		  in_folder("s"));
 }
 
 static void check_beside_a_server(void)

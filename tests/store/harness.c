@@ -107,7 +107,7 @@ void in_child(void (*play)(void))
 	int status;
 
 	if (child == 0) {
-		alarm(30);     /* an assertion that fails here waits for ever to be heard */
+		alarm(30); /* an assertion that fails here waits for ever to be heard */
 		play();
 		_exit(0);
 	}
@@ -119,7 +119,7 @@ void in_child(void (*play)(void))
 static void own_mounts(void)
 {
 	cr_assert_eq(unshare(geteuid() == 0 ? CLONE_NEWNS : CLONE_NEWUSER | CLONE_NEWNS), 0,
-	             "mounting needs root or user namespaces: %s", strerror(errno));
+				 "mounting needs root or user namespaces: %s", strerror(errno));
 	cr_assert_eq(mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL), 0, "%s", strerror(errno));
 }
 
@@ -181,19 +181,19 @@ struct fair_lease_record sample_lease(uint64_t number)
 	static uint32_t slot_ids[1024];
 	uint32_t *slot_id = &slot_ids[number % 1024];
 	struct fair_lease_record record = {.number = number,
-	                                   .pool = "default",
-	                                   .tenant = "alice",
-	                                   .label = "sample",
-	                                   .key = "a key",
-	                                   .key_len = 5,
-	                                   .state = FAIR_ACTIVE,
-	                                   .slots = 1,
-	                                   .slot_ids = slot_id,
-	                                   .fencing_token = 1000 + number,
-	                                   .ttl_ns = 30000000000 + number,
-	                                   .asked_ttl_ns = 30000000000,
-	                                   .arrived_ns = NOW - 2000 + number,
-	                                   .granted_ns = NOW - 1000 + number};
+									   .pool = "default",
+									   .tenant = "alice",
+									   .label = "sample",
+									   .key = "a key",
+									   .key_len = 5,
+									   .state = FAIR_ACTIVE,
+									   .slots = 1,
+									   .slot_ids = slot_id,
+									   .fencing_token = 1000 + number,
+									   .ttl_ns = 30000000000 + number,
+									   .asked_ttl_ns = 30000000000,
+									   .arrived_ns = NOW - 2000 + number,
+									   .granted_ns = NOW - 1000 + number};
 
 	*slot_id = (uint32_t)number;
 	memset(record.id.bytes, (int)number, sizeof(record.id.bytes));
@@ -229,14 +229,17 @@ static void tell_lease(FILE *out, const struct fair_lease_record *r)
 	fprintf(out, " state=%d reason=%d slots=%u ids=", (int)r->state, (int)r->reason, r->slots);
 	for (uint32_t i = 0; r->slot_ids && i < r->slots; i++)
 		fprintf(out, "%u;", r->slot_ids[i]);
-	fprintf(out, " token=%" PRIu64 " ttl=%" PRIu64 " asked=%" PRIu64 " arrived=%" PRIu64 " granted=%" PRIu64 " ended=%" PRIu64 "\n",
-	        r->fencing_token, r->ttl_ns, r->asked_ttl_ns, r->arrived_ns, r->granted_ns, r->ended_ns);
+	fprintf(out,
+			" token=%" PRIu64 " ttl=%" PRIu64 " asked=%" PRIu64 " arrived=%" PRIu64 " granted=%" PRIu64
+			" ended=%" PRIu64 "\n",
+			r->fencing_token, r->ttl_ns, r->asked_ttl_ns, r->arrived_ns, r->granted_ns, r->ended_ns);
 }
 
 static void tell_tenant(FILE *out, const struct fair_tenant_record *r)
 {
-	fprintf(out, "tenant %" PRIu64 " %s/%s closing=%d automatic=%d anonymous=%d revoke=%" PRIu64 " instances=", r->number,
-	        r->pool, r->tenant, r->closing, r->automatic, r->anonymous, r->revoke_below);
+	fprintf(out,
+			"tenant %" PRIu64 " %s/%s closing=%d automatic=%d anonymous=%d revoke=%" PRIu64 " instances=", r->number,
+			r->pool, r->tenant, r->closing, r->automatic, r->anonymous, r->revoke_below);
 	for (uint32_t i = 0; i < r->num_instances; i++)
 		fprintf(out, "%s;", r->instances[i]);
 	fprintf(out, "\n");
@@ -286,7 +289,7 @@ enum fair_err __wrap_fair_restore_lease(struct fair *f, uint64_t now, const stru
 static bool tell_pool(void *context, const struct store_pool *p)
 {
 	fprintf(context, "pool %s %u %u %u %u '%s' %d\n", p->name, p->max_slots, p->min_share, p->max_waiting,
-	        p->tenant_max_waiting, p->share_calculator, p->configured);
+			p->tenant_max_waiting, p->share_calculator, p->configured);
 	return true;
 }
 

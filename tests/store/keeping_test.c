@@ -10,7 +10,7 @@
 
 TestSuite(keeping, .init = folder_init, .fini = folder_fini, .timeout = 60);
 
-#define HIGH "\xc3\xa9\xf0\x9f\xa6\x8a"     /* e acute, a fox */
+#define HIGH "\xc3\xa9\xf0\x9f\xa6\x8a" /* e acute, a fox */
 
 /* expect compares the state of the file with these lines, each of which it frees. */
 static void expect(const char *path, const char *head, char *const *lines, size_t count)
@@ -41,21 +41,21 @@ Test(keeping, every_field_of_a_lease)
 	static const char key[] = "\0\xff\x80 k\0";
 	const uint32_t ids[] = {3, 999999, 0};
 	struct fair_lease_record record = {.id = {.bytes = {0, 1, 0xff, 4, 0, 0, 7, 8, 9, 10, 11, 12, 13, 14, 15, 0}},
-	                                   .number = INT64_MAX,
-	                                   .pool = "default",
-	                                   .tenant = "bob:1",
-	                                   .label = "say \"" HIGH "\" 'x'; --",
-	                                   .key = key,
-	                                   .key_len = sizeof(key) - 1,
-	                                   .state = FAIR_ACTIVE,
-	                                   .slots = 3,
-	                                   .slot_ids = ids,
-	                                   .fencing_token = (UINT64_C(1) << 53) - 1,
-	                                   .ttl_ns = 1,
-	                                   .asked_ttl_ns = 3600000000001,
-	                                   .arrived_ns = 1900000000000000001,
-	                                   .granted_ns = 1900000000000000002,
-	                                   .ended_ns = 0};
+									   .number = INT64_MAX,
+									   .pool = "default",
+									   .tenant = "bob:1",
+									   .label = "say \"" HIGH "\" 'x'; --",
+									   .key = key,
+									   .key_len = sizeof(key) - 1,
+									   .state = FAIR_ACTIVE,
+									   .slots = 3,
+									   .slot_ids = ids,
+									   .fencing_token = (UINT64_C(1) << 53) - 1,
+									   .ttl_ns = 1,
+									   .asked_ttl_ns = 3600000000001,
+									   .arrived_ns = 1900000000000000001,
+									   .granted_ns = 1900000000000000002,
+									   .ended_ns = 0};
 	struct batch_lease lease = {.record = record};
 	struct batch batch = {.leases = &lease, .lease_count = 1, .next_token = UINT64_C(1) << 53};
 	struct store *store = store_open(in_folder("s"));
@@ -120,8 +120,12 @@ Test(keeping, tenants_open_closing_forced_and_with_a_thousand_instances)
 	struct batch_tenant tenants[] = {
 		{.record = {.number = 4, .pool = "default", .tenant = "open", .anonymous = true}},
 		{.record = {.number = 1, .pool = "default", .tenant = "closing", .closing = true, .revoke_below = 17}},
-		{.record = {.number = 2, .pool = "other", .tenant = "open", .automatic = true, .num_instances = FAIR_INSTANCES_MAX,
-	                .instances = instances}},
+		{.record = {.number = 2,
+					.pool = "other",
+					.tenant = "open",
+					.automatic = true,
+					.num_instances = FAIR_INSTANCES_MAX,
+					.instances = instances}},
 		{.record = {.number = 3, .pool = "other", .tenant = "one", .num_instances = 1, .instances = instances}},
 	};
 	struct batch batch = {.tenants = tenants, .tenant_count = 4, .next_token = 7};
@@ -147,8 +151,7 @@ Test(keeping, a_put_replaces_and_what_is_gone_is_gone)
 		{.record = {.number = 1, .pool = "default", .tenant = "alice", .anonymous = true}},
 		{.record = {.number = 2, .pool = "other", .tenant = "alice", .anonymous = true}},
 	};
-	struct batch batch = {
-		.leases = leases, .tenants = tenants, .lease_count = 2, .tenant_count = 2, .next_token = 7};
+	struct batch batch = {.leases = leases, .tenants = tenants, .lease_count = 2, .tenant_count = 2, .next_token = 7};
 	struct store *store = store_open(in_folder("s"));
 	char *lines[2];
 
@@ -171,21 +174,30 @@ Test(keeping, a_put_replaces_and_what_is_gone_is_gone)
 Test(keeping, pools_are_those_that_were_kept_last)
 {
 	const struct store_pool pools[] = {
-		{.name = "zebra", .max_slots = FAIR_SLOTS_MAX, .min_share = 7, .max_waiting = UINT32_MAX, .share_calculator = ""},
-		{.name = "default", .max_slots = 10, .min_share = 1, .max_waiting = 100, .tenant_max_waiting = 20,
-	     .share_calculator = "max_slots // num_demanding_tenants -- '" HIGH "'", .configured = true},
+		{.name = "zebra",
+		 .max_slots = FAIR_SLOTS_MAX,
+		 .min_share = 7,
+		 .max_waiting = UINT32_MAX,
+		 .share_calculator = ""},
+		{.name = "default",
+		 .max_slots = 10,
+		 .min_share = 1,
+		 .max_waiting = 100,
+		 .tenant_max_waiting = 20,
+		 .share_calculator = "max_slots // num_demanding_tenants -- '" HIGH "'",
+		 .configured = true},
 	};
 	struct store *store = store_open(in_folder("s"));
 	char error[STORE_ERROR_MAX];
 
-	cr_assert(store->ops->keep_pools(store, &(struct store_pool){.name = "old", .max_slots = 1, .min_share = 1,
-	                                                            .share_calculator = ""}, 1, error));
+	cr_assert(store->ops->keep_pools(
+		store, &(struct store_pool){.name = "old", .max_slots = 1, .min_share = 1, .share_calculator = ""}, 1, error));
 	cr_assert(store->ops->keep_pools(store, pools, 2, error), "%s", error);
 	store->ops->destroy(store);
 	expect(in_folder("s"),
-	       "token 0\npool default 10 1 100 20 'max_slots // num_demanding_tenants -- '" HIGH "'' 1\n"
-	       "pool zebra 1000000 7 4294967295 0 '' 0\n",
-	       NULL, 0);
+		   "token 0\npool default 10 1 100 20 'max_slots // num_demanding_tenants -- '" HIGH "'' 1\n"
+		   "pool zebra 1000000 7 4294967295 0 '' 0\n",
+		   NULL, 0);
 }
 
 Test(keeping, the_token_goes_with_any_batch)
@@ -235,7 +247,7 @@ Test(keeping, a_clean_end_leaves_one_file_and_the_lock_which_are_the_owners_alon
 
 	cr_assert(commit_lease(store, 1));
 	shell("test \"$(stat -c %%a '%s' '%s' '%s')\" = \"$(printf '600\\n600\\n600')\"", in_folder("a/b/s"),
-	      in_folder("a/b/s-wal"), in_folder("a/b/s-lock"));
+		  in_folder("a/b/s-wal"), in_folder("a/b/s-lock"));
 	store->ops->destroy(store);
 	shell("test \"$(ls '%s')\" = \"$(printf 's\\ns-lock')\"", in_folder("a/b"));
 	shell("test \"$(stat -c %%a '%s' '%s')\" = \"$(printf '700\\n700')\"", in_folder("a"), in_folder("a/b"));
@@ -250,8 +262,9 @@ Test(keeping, people_see_who_holds_and_waits_while_the_server_runs)
 	leases[1].record.state = FAIR_PENDING;
 	leases[1].record.slot_ids = NULL;
 	cr_assert(commit_batch(store, &batch));
-	shell("test \"$(sqlite3 '%s' 'SELECT tenant, slot_ids, label, since FROM holding')\" = 'alice|1|sample|2030-03-17 17:46:39'",
-	      in_folder("s"));
+	shell("test \"$(sqlite3 '%s' 'SELECT tenant, slot_ids, label, since FROM holding')\" = 'alice|1|sample|2030-03-17 "
+		  "17:46:39'",
+		  in_folder("s"));
 	shell("test \"$(sqlite3 '%s' 'SELECT pool, tenant FROM waiting')\" = 'default|alice'", in_folder("s"));
 	cr_assert(commit_lease(store, 3));
 	store->ops->destroy(store);

@@ -145,13 +145,15 @@ Test(refusal, a_folder)
 Test(refusal, a_pipe)
 {
 	mkfifo(in_folder("s"), 0600);
-	cr_assert_not_null(strstr(store_refused(in_folder("s")), "is not a regular file"), "%s", store_refused(in_folder("s")));
+	cr_assert_not_null(strstr(store_refused(in_folder("s")), "is not a regular file"), "%s",
+					   store_refused(in_folder("s")));
 }
 
 Test(refusal, a_file_where_a_folder_is_needed)
 {
 	write_bytes(in_folder("f"), "x", 1);
-	cr_assert_not_null(strstr(store_refused(in_folder("f/s")), "Not a directory"), "%s", store_refused(in_folder("f/s")));
+	cr_assert_not_null(strstr(store_refused(in_folder("f/s")), "Not a directory"), "%s",
+					   store_refused(in_folder("f/s")));
 }
 
 Test(refusal, a_symbolic_link_to_nothing)
@@ -178,8 +180,9 @@ Test(refusal, a_read_only_folder)
 {
 	make_store(1);
 	mount_read_only(folder);
-	cr_assert_not_null(strstr(store_refused(in_folder("s")), "Read-only file system; the server must be able to write in the folder"),
-	                   "%s", store_refused(in_folder("s")));
+	cr_assert_not_null(
+		strstr(store_refused(in_folder("s")), "Read-only file system; the server must be able to write in the folder"),
+		"%s", store_refused(in_folder("s")));
 	cr_assert_not_null(strstr(store_refused(in_folder("new/s")), "cannot make the folder"));
 	unmount(folder);
 }
@@ -188,7 +191,8 @@ Test(refusal, a_file_that_cannot_be_written)
 {
 	make_store(1);
 	mount_read_only(in_folder("s"));
-	cr_assert_not_null(strstr(store_refused(in_folder("s")), "cannot be written by this user"), "%s", store_refused(in_folder("s")));
+	cr_assert_not_null(strstr(store_refused(in_folder("s")), "cannot be written by this user"), "%s",
+					   store_refused(in_folder("s")));
 	unmount(in_folder("s"));
 }
 
@@ -220,7 +224,8 @@ static const struct {
 
 static bool add_pool(void *context, const struct store_pool *pool)
 {
-	const struct fair_pool_config config = {.pool = pool->name, .max_slots = pool->max_slots, .min_share = pool->min_share};
+	const struct fair_pool_config config = {
+		.pool = pool->name, .max_slots = pool->max_slots, .min_share = pool->min_share};
 
 	return fair_pool_add(context, &config) == FAIR_OK;
 }
@@ -235,7 +240,8 @@ static bool load_refused(char error[STORE_ERROR_MAX])
 
 	config.first_token = 1;
 	fair = fair_create(&config);
-	ok = store->ops->load_pools(store, add_pool, fair, error) && store->ops->load(store, fair, 1900000000000000000, error);
+	ok = store->ops->load_pools(store, add_pool, fair, error) &&
+		 store->ops->load(store, fair, 1900000000000000000, error);
 	fair_destroy(fair);
 	store->ops->destroy(store);
 	return !ok;

@@ -50,7 +50,6 @@ struct api *api_create(struct fair *fair, const struct api_config *config, const
 	api->config = *config;
 	api->hooks = *hooks;
 	api->started = now;
-	api->clock_now = now;
 	api->readiness = API_READY;
 	RB_INIT(&api->parked.deadlines);
 	for (size_t i = 0; i < count; i++)
@@ -75,13 +74,11 @@ bool api_full(const struct api *api)
 
 void api_clock(struct api *api, uint64_t now, int64_t wall_ms)
 {
-	int64_t expected = api->clock_wall_ms + (int64_t)((now - api->clock_now) / NS_PER_MS);
+	int64_t offset = wall_ms - (int64_t)(now / NS_PER_MS);
 
 	/* Moved only when the wall clock was: a time that was told once is told so again. */
-	if (llabs(wall_ms - expected) <= CLOCK_SLACK_MS)
-		return;
-	api->clock_now = now;
-	api->clock_wall_ms = wall_ms;
+	if (llabs(offset - api->clock_offset_ms) > CLOCK_SLACK_MS)
+		api->clock_offset_ms = offset;
 }
 
 void api_random(struct api *api, void *bytes, size_t size)

@@ -32,9 +32,7 @@ static const char *second_text(struct api *api, int64_t second)
 
 void encode_time(struct api *api, uint64_t ns, char ret_text[ENCODE_TIME_SIZE])
 {
-	int64_t away = ns >= api->clock_now ? (int64_t)((ns - api->clock_now) / NS_PER_MS)
-										: -(int64_t)((api->clock_now - ns) / NS_PER_MS);
-	int64_t ms = api->clock_wall_ms + away;
+	int64_t ms = (int64_t)(ns / NS_PER_MS) + api->clock_offset_ms;
 	int64_t second, rest;
 
 	if (ms < 0)

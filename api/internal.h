@@ -37,8 +37,7 @@ struct api {
 	struct api_config config;
 	struct api_hooks hooks;
 	uint64_t started;
-	uint64_t clock_now;	   /* this monotonic time ... */
-	int64_t clock_wall_ms; /* ... is this wall time */
+	int64_t clock_offset_ms; /* from the clock of the calls to the wall clock */
 	struct api_second seconds[API_SECONDS_KEPT];
 	enum api_readiness readiness;
 	uint64_t unconfirmed; /* grants handed to the store and not yet heard of */

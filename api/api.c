@@ -318,10 +318,10 @@ static void end_wait(struct api *api, uint64_t now, struct api_parked *entry, in
 		parked_forever(api, entry);
 		return;
 	}
-	if (!post)
-		reply_lease(api, parked_take(api, entry), now, &view);
-	else if (refusal == PROBLEM_DRAINING)
+	if (refusal == PROBLEM_DRAINING)
 		refuse_draining(api, parked_take(api, entry));
+	else if (!post)
+		reply_lease(api, parked_take(api, entry), now, &view);
 	else
 		refuse_no_slot(api, parked_take(api, entry), &place, view.keyed ? &id : NULL);
 	fair_detach(api->fair, now, &id, how);

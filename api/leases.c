@@ -259,9 +259,11 @@ void lease_get(struct api *api, struct call *call)
 		refuse_ended(api, call->request, &view);
 		return;
 	}
-	if (view.state == FAIR_PENDING && call->in.query_wait_ns != FAIR_NEVER && !call->head &&
-		api->readiness != API_DRAINING) {
-		attach(api, call, &view.id);
+	if (view.state == FAIR_PENDING && call->in.query_wait_ns != FAIR_NEVER && !call->head) {
+		if (api->readiness == API_DRAINING)
+			refuse_draining(api, call->request);
+		else
+			attach(api, call, &view.id);
 		return;
 	}
 	call->request->batch = renewed_batch(api, &view.id);

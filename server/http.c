@@ -23,6 +23,7 @@
 #define CONNECTION_MEMORY 32768          /* see below */
 #define IDLE_TIMEOUT (75 * CLOCK_S)
 #define SEND_TIMEOUT (30 * CLOCK_S)
+#define ARRIVING_AT_LEAST CLOCK_S        /* so long a connection may take with its request when there is no room */
 #define ACCEPT_TURN 256                  /* connections taken in one turn */
 #define LOOK_BACK 1024                   /* connections whose requests arrive */
 #define REFUSAL "Error processing request (HTTP response code is %u" /* how libmicrohttpd tells of one */
@@ -597,15 +598,26 @@ static void listener_watch(struct http *http, bool on)
 	http->accept_at = on || http->config.listener < 0 ? FAIR_NEVER : http->now + ACCEPT_PAUSE;
 }
 
-/* make_room ends what lingers or has been idle longest; where nothing does, nobody is accepted for a moment. */
+/* dispensable finds who has been idle longest, else whose request has been arriving longest, for a second at least. */
+static struct connection *dispensable(struct http *http)
+{
+	struct connection *idle = TAILQ_FIRST(&http->phases[IDLE]), *arriving = TAILQ_FIRST(&http->phases[ARRIVING]);
+
+	if (idle || !arriving)
+		return idle;
+	return arriving->deadline + ARRIVING_AT_LEAST <= http->now + http->timeouts[ARRIVING] ? arriving : NULL;
+}
+
+/* make_room ends what lingers or is dispensable; where nothing is, nobody is accepted for a moment. */
 static void make_room(struct http *http)
 {
-	struct connection *oldest = TAILQ_FIRST(&http->phases[IDLE]);
+	struct connection *c;
 
 	if (linger_cut(&http->linger))
 		return;
-	if (oldest)
-		cut(http, oldest);
+	c = dispensable(http);
+	if (c)
+		cut(http, c);
 	else
 		listener_watch(http, false);
 }

@@ -132,7 +132,7 @@ bool sqlite_place_lock(struct sqlite_file *file, char error[STORE_ERROR_MAX])
 	if (flock(file->lock, LOCK_EX | LOCK_NB) == 0)
 		return true;
 	if (errno == EWOULDBLOCK)
-		return sqlite_fail(error, "%s is in use by another server: stop that one, or give this one a file of its own",
+		return sqlite_fail(error, "%s is in use by another server: stop that one, or give this one its own with --store sqlite:PATH",
 						   file->path);
 	return sqlite_fail_system(error, "cannot lock", file->path);
 }

@@ -249,15 +249,21 @@ Test(acquire, is_503_before_the_server_is_ready)
 Test(acquire, while_draining_only_gets_what_is_there)
 {
 	struct world *w = world_create((struct world_config){0});
-	struct exchange *a = acquire(w, "alice", "", "held"), *plain, *keyed, *again;
+	struct exchange *a = acquire(w, "alice", "", "held"), *plain, *keyed, *again, *first, *looks;
 
 	acquire(w, "alice", "", NULL);
 	plain = acquire(w, "bob", "", NULL);
+	first = acquire(w, "bob", ",\"wait_seconds\":0.1", "place");
+	pass(w, 1 * S);
+	looks = lease(w, "GET", first, "?wait=20s", NULL);
 	keyed = acquire(w, "bob", "", "place");
 	cr_expect_not(api_drained(w->api, w->now));
 	api_set_readiness(w->api, w->now, API_DRAINING);
 	expect_problem(plain, 503, "draining");
 	expect_problem(keyed, 503, "draining");
+	expect_problem(looks, 503, "draining");
+	expect_problem(lease(w, "GET", first, "?wait=20s", NULL), 503, "draining");
+	expect_text(lease(w, "GET", first, "", NULL), "state", "pending");
 	cr_expect(keyed->reply.retry_after == 1);
 	expect_stat(w, "waiting", 0);
 	expect_stat(w, "absent", 1);

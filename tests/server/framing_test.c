@@ -362,6 +362,23 @@ Test(framing, refused_clients_that_stay_keep_nobody_out)
 	server_stop(server);
 }
 
+/* Who says nothing, or half a request, for a second makes room, too: heartbeats of others must get in. */
+Test(framing, clients_that_never_finish_a_request_keep_nobody_out)
+{
+	struct server *server = server_start("--max-connections", "10", "--request-timeout", "1m", NULL);
+	uint64_t began = now_ms();
+
+	for (size_t i = 0; i < 30; i++) {
+		struct conn *conn = conn_open(server_port(server));
+
+		if (i % 2)
+			conn_say(conn, "POST /leases HTTP/1.1\r\nHo");
+	}
+	alive(server);
+	cr_assert(now_ms() < began + 10000, "new clients waited for those that never finish");
+	server_stop(server);
+}
+
 Test(framing, a_refused_client_that_never_stops_sending_is_cut)
 {
 	struct server *server = server_start(NULL, NULL);

@@ -95,6 +95,7 @@ struct request {
 	struct MHD_Connection *mhd;
 	enum state state;
 	bool suspended;
+	uint64_t sent_before;                /* bytes of its connection, when its grant was about to be told */
 	bool asked;                          /* parked, and not suspended: see ask() */
 	bool begun;                          /* the headers have been looked at */
 	bool queued;                         /* the reply went to libmicrohttpd */
@@ -435,7 +436,7 @@ static enum MHD_Result send_reply(struct request *request)
 
 	if (log_wants(LOG_DEBUG))
 		log_request(request);
-	if (request->api.told_grant && socket_gone(request->connection->fd))
+	if (request->api.told_grant && socket_gone(request->connection->fd, &request->sent_before))
 		return MHD_NO;
 	response = new_response(&request->reply);
 	if (!response)
@@ -524,6 +525,18 @@ static enum MHD_Result on_request(void *context, struct MHD_Connection *mhd, con
 	}
 }
 
+/*
+ * Whether the answer reached the kernel. libmicrohttpd sends it in one call and finds out in the next that it is complete:
+ * a client may have read it and be gone in between.
+ */
+static bool handed_over(const struct request *request, enum MHD_RequestTerminationCode how)
+{
+	if (!request->queued)
+		return false;
+	return how == MHD_REQUEST_TERMINATED_COMPLETED_OK ||
+	       (request->api.told_grant && socket_sent_since(request->connection->fd, request->sent_before));
+}
+
 static void on_completed(void *context, struct MHD_Connection *mhd, void **request_context,
                          enum MHD_RequestTerminationCode how)
 {
@@ -536,7 +549,7 @@ static void on_completed(void *context, struct MHD_Connection *mhd, void **reque
 	if (!request)
 		return;
 	if (request->state == REQUEST_ANSWERED)
-		api_sent(http->api, &request->api, http->now, request->queued && how == MHD_REQUEST_TERMINATED_COMPLETED_OK);
+		api_sent(http->api, &request->api, http->now, handed_over(request, how));
 	else if (request->state == REQUEST_HANDED)
 		api_broken(http->api, &request->api, http->now);
 	stop_asking(request);

@@ -5,8 +5,8 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <linux/tcp.h>
 #include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #define BACKLOG 4096
+#define ESTABLISHED 1 /* TCP_ESTABLISHED: its header does not go with linux/tcp.h, which alone has tcpi_bytes_sent */
 
 union address {
 	struct sockaddr any;
@@ -101,9 +102,29 @@ void socket_refuse(int fd, unsigned status, const char *reason)
 	shutdown(fd, SHUT_WR);
 }
 
-bool socket_gone(int fd)
+static bool read_info(int fd, struct tcp_info *info)
+{
+	socklen_t size = sizeof(*info);
+
+	memset(info, 0, sizeof(*info));
+	return getsockopt(fd, IPPROTO_TCP, TCP_INFO, info, &size) == 0;
+}
+
+bool socket_gone(int fd, uint64_t *ret_sent)
 {
 	struct pollfd poll_fd = {.fd = fd, .events = POLLRDHUP};
+	struct tcp_info info;
 
-	return poll(&poll_fd, 1, 0) > 0;
+	*ret_sent = 0;
+	if (!read_info(fd, &info))
+		return poll(&poll_fd, 1, 0) > 0;
+	*ret_sent = info.tcpi_bytes_sent;
+	return info.tcpi_state != ESTABLISHED;
+}
+
+bool socket_sent_since(int fd, uint64_t sent)
+{
+	struct tcp_info info;
+
+	return read_info(fd, &info) && info.tcpi_bytes_sent > sent;
 }

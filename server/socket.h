@@ -18,7 +18,10 @@ void socket_guard(int fd);
 /* socket_refuse sends a reply without a body, if there is room for it, and ends the sending half. */
 void socket_refuse(int fd, unsigned status, const char *reason);
 
-/* socket_gone tells whether the other end has shut down or closed. */
-bool socket_gone(int fd);
+/* socket_gone tells whether the other end has shut down or closed; *ret_sent is how much was sent so far. */
+bool socket_gone(int fd, uint64_t *ret_sent);
+
+/* socket_sent_since tells whether anything was sent after that, also of a connection that was reset since. */
+bool socket_sent_since(int fd, uint64_t sent);
 
 #endif

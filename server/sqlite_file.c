@@ -79,11 +79,15 @@ static bool fail_corrupt(const struct sqlite_file *file, const char *what, char 
 
 bool sqlite_error(const struct sqlite_file *file, char error[STORE_ERROR_MAX])
 {
-	int code = sqlite3_errcode(file->db), system = sqlite3_system_errno(file->db);
+	int code = sqlite3_errcode(file->db) & 0xff;     /* the rest tells where it was met */
+	int system = sqlite3_system_errno(file->db);
+	bool has_errno = (code == SQLITE_IOERR || code == SQLITE_CANTOPEN) && system != 0;
 
 	if (code == SQLITE_CORRUPT || code == SQLITE_NOTADB)
 		return fail_corrupt(file, sqlite3_errmsg(file->db), error);
-	if ((code == SQLITE_IOERR || code == SQLITE_CANTOPEN) && system != 0)
+	if (code == SQLITE_FULL || (has_errno && system == ENOSPC))
+		return sqlite_fail(error, "%s: the disk is full: make room on it", file->path);
+	if (has_errno)
 		return sqlite_fail(error, "%s: %s (%s)", file->path, sqlite3_errmsg(file->db), strerror(system));
 	return sqlite_fail(error, "%s: %s", file->path, sqlite3_errmsg(file->db));
 }

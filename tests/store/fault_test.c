@@ -60,11 +60,11 @@ Test(fault, a_full_disk_fails_commits_until_there_is_room_again)
 	for (uint64_t i = 0; i < 200; i++)
 		many[i].record = sample_lease(100 + i);
 	cr_expect_not(commit_batch(store, &batch));
-	cr_expect_not_null(strstr(store->ops->reason(store), "/s: database or disk is full"), "%s",
+	cr_expect_not_null(strstr(store->ops->reason(store), "/s: the disk is full: make room on it"), "%s",
 					   store->ops->reason(store));
 	cr_expect_not(commit_batch(store, &nothing), "a batch of nothing has to try the disk");
 	cr_expect_not(commit_lease(store, 2));
-	cr_expect_not_null(strstr(store->ops->reason(store), "/s: database or disk is full"), "%s",
+	cr_expect_not_null(strstr(store->ops->reason(store), "/s: the disk is full: make room on it"), "%s",
 					   store->ops->reason(store));
 	unlink(in_folder("filler"));
 	cr_expect(commit_batch(store, &nothing), "%s", store->ops->reason(store));

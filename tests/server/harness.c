@@ -11,11 +11,13 @@
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -140,6 +142,25 @@ const char *temp_file(const char *dir, const char *name, const char *text)
 	cr_assert(file, "%s: %s", path, strerror(errno));
 	cr_assert(fputs(text, file) >= 0 && fclose(file) == 0, "%s cannot be written", path);
 	return path;
+}
+
+static void disk_end(void *path)
+{
+	umount2(path, MNT_DETACH);
+	free(path);
+}
+
+const char *small_disk(size_t bytes)
+{
+	const char *dir = temp_dir();
+
+	cr_assert(unshare(geteuid() == 0 ? CLONE_NEWNS : CLONE_NEWUSER | CLONE_NEWNS) == 0,
+			  "mounting needs root or user namespaces: %s", strerror(errno));
+	cr_assert(mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0, "no mounts of our own: %s", strerror(errno));
+	cr_assert(mount("tmpfs", dir, "tmpfs", 0, text_format("size=%zu", bytes)) == 0, "cannot mount a tmpfs: %s",
+			  strerror(errno));
+	own(strdup(dir), disk_end);
+	return dir;
 }
 
 /* ---- processes ---- */
@@ -287,30 +308,49 @@ static struct server *server_launch(const char *const *arguments, const char *co
 	return server;
 }
 
-struct server *server_start(const char *flag, ...)
+static struct server *start_with(const char *const *environment, const char *flag, va_list flags)
 {
 	const char *arguments[ARGUMENTS_MAX] = {FAIRSHARED, "--listen", "127.0.0.1:0", "--auto-register"};
 	const char *port;
 	struct server *server;
 	bool drains = false;
 	size_t count = 4;
-	va_list flags;
 
-	va_start(flags, flag);
 	for (; flag; flag = va_arg(flags, const char *)) {
 		cr_assert(count + 3 < ARGUMENTS_MAX, "too many flags");
 		drains = drains || !strcmp(flag, "--drain-timeout");
 		arguments[count++] = flag;
 	}
-	va_end(flags);
 	if (!drains) {
 		arguments[count++] = "--drain-timeout";
 		arguments[count++] = "0s";
 	}
-	server = server_launch(arguments, NULL);
+	server = server_launch(arguments, environment);
 	port = wait_words(server, "listening on http://127.0.0.1:");
 	cr_assert(port, "the server did not start: %s", say(server));
 	server->port = (unsigned)strtoul(port, NULL, 10);
+	return server;
+}
+
+struct server *server_start(const char *flag, ...)
+{
+	struct server *server;
+	va_list flags;
+
+	va_start(flags, flag);
+	server = start_with(NULL, flag, flags);
+	va_end(flags);
+	return server;
+}
+
+struct server *server_start_in(const char *const *environment, const char *flag, ...)
+{
+	struct server *server;
+	va_list flags;
+
+	va_start(flags, flag);
+	server = start_with(environment, flag, flags);
+	va_end(flags);
 	return server;
 }
 
@@ -324,12 +364,18 @@ void server_says(struct server *server, const char *words)
 	cr_assert(wait_words(server, words), "the server does not say '%s': %s", words, say(server));
 }
 
+bool server_has_said(struct server *server, const char *words)
+{
+	return strstr(say(server), words) != NULL;
+}
+
 void server_signal(const struct server *server, int signal)
 {
 	cr_assert(kill(server->pid, signal) == 0, "kill: %s", strerror(errno));
 }
 
-int server_leaves(struct server *server)
+/* wait_end waits until the process is gone, with all that it said. */
+static int wait_end(struct server *server)
 {
 	struct pollfd poll_fd = {.fd = server->pidfd, .events = POLLIN};
 	int status;
@@ -339,6 +385,22 @@ int server_leaves(struct server *server)
 	server->pid = 0;
 	pthread_join(server->reader, NULL);
 	server->reading = false;
+	return status;
+}
+
+void server_kill(struct server *server)
+{
+	int status;
+
+	server_signal(server, SIGKILL);
+	status = wait_end(server);
+	cr_assert(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL, "it ended before it was killed: %s", say(server));
+}
+
+int server_leaves(struct server *server)
+{
+	int status = wait_end(server);
+
 	cr_assert(WIFEXITED(status), "the server died of signal %d; it said: %s", WTERMSIG(status), say(server));
 	return WEXITSTATUS(status);
 }

@@ -39,10 +39,16 @@ void pause_until(uint64_t ms);
 
 /* server_start adds --listen 127.0.0.1:0, --auto-register and, unless given, --drain-timeout 0s. Ends with NULL. */
 struct server *server_start(const char *flag, ...) __attribute__((sentinel));
+/* server_start_in also sets variables, NAME=VALUE, or takes them away, NAME. */
+struct server *server_start_in(const char *const *environment, const char *flag, ...) __attribute__((sentinel));
 unsigned server_port(const struct server *server);
 /* server_says waits until the server has written a line with these words. */
 void server_says(struct server *server, const char *words);
+/* server_has_said looks at what it has said so far. */
+bool server_has_said(struct server *server, const char *words);
 void server_signal(const struct server *server, int signal);
+/* server_kill is SIGKILL; it returns when the process is gone. */
+void server_kill(struct server *server);
 /* server_leaves waits for the process and returns its exit status. */
 int server_leaves(struct server *server);
 /* server_stop is SIGTERM, and the status must be 0. */
@@ -53,6 +59,9 @@ int run_once(const char *const *arguments, const char *const *environment, const
 /* temp_dir makes a folder, temp_file a file in it; both are gone when the test ends. */
 const char *temp_dir(void);
 const char *temp_file(const char *dir, const char *name, const char *text);
+/* small_disk is a folder on a disk of its own that only this test and what it starts can see. Before the first server.
+ */
+const char *small_disk(size_t bytes);
 /* spawn starts any program; it is killed when the test ends. */
 pid_t spawn(const char *const *arguments);
 unsigned free_port(void);

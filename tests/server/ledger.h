@@ -20,6 +20,8 @@ enum entry_state {
 struct entry {
 	enum entry_state state;
 	bool keyed;
+	bool told_end; /* its end was answered */
+	bool loose;	   /* left while an older request may still be read: that one begins anew */
 	unsigned tenant;
 	unsigned ttl, new_ttl;		   /* seconds as told; asked for and not told yet, 0: nothing */
 	unsigned asked_ttl;			   /* in the acquire */
@@ -32,6 +34,7 @@ struct ledger {
 	size_t count, room;
 	size_t holder[LEDGER_SLOTS]; /* the entry that holds the slot, plus one */
 	json_int_t last_token;
+	bool drained;	 /* the last server left by itself: whatever was told is written, ends too */
 	size_t returned; /* leases that a restart brought back for nobody */
 };
 

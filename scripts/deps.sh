@@ -7,13 +7,13 @@
 fairshared_build_packages=(
 	build-essential cmake ninja-build pkg-config
 	libmicrohttpd-dev libjansson-dev libyajl-dev libinih-dev liblua5.4-dev uthash-dev libxxhash-dev libsodium-dev libbsd-dev
-	libsqlite3-dev
+	libsqlite3-dev libsystemd-dev
 	curl ca-certificates
 )
 
 # What the tests need besides.
 # shellcheck disable=SC2034
-fairshared_test_packages=(libcriterion-dev sqlite3 libcurl4-openssl-dev iproute2)
+fairshared_test_packages=(libcriterion-dev sqlite3 libcurl4-openssl-dev libseccomp-dev iproute2 systemd)
 
 # What the fuzz preset needs besides; llvm names the lines of a failure.
 # shellcheck disable=SC2034

@@ -871,8 +871,11 @@ uint64_t http_deadline(const struct http *http)
 
 void http_close(struct http *http)
 {
-	if (http->config.listener >= 0)
+	if (http->config.listener >= 0) {
+		/* systemd may hold the socket open, too: closing alone would not end the watch. */
+		(void)epoll_ctl(http->config.epoll, EPOLL_CTL_DEL, http->config.listener, NULL);
 		close(http->config.listener);
+	}
 	http->config.listener = -1;
 	http->accept_at = FAIR_NEVER;
 }

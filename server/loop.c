@@ -3,6 +3,7 @@
 
 #include "clock.h"
 #include "log.h"
+#include "systemd.h"
 #include "watch.h"
 
 #include <errno.h>
@@ -18,6 +19,7 @@
 #define ADVANCE_BUDGET 256			/* about a millisecond of work */
 #define LOOK_EVERY 8				/* turns without a look at the other descriptors while there is work */
 #define LEAVE_TIMEOUT (5 * CLOCK_S) /* for the answers that are on their way to slow readers */
+#define CLOSE_TIME (15 * CLOCK_S)	/* what taking everything apart may take after that */
 
 enum stage { RUNNING, DRAINING, LEAVING, LEFT };
 
@@ -30,7 +32,9 @@ struct loop {
 	uint64_t now;
 	uint64_t planned;	 /* when time had to advance next, as known at the end of the last turn */
 	uint64_t stage_ends; /* FAIR_NEVER: it does not by itself */
-	bool advancing;		 /* the budget of the last turn ran out */
+	uint64_t alive_every;
+	uint64_t alive_at; /* when systemd hears next that we turn; FAIR_NEVER: it does not want to */
+	bool advancing;	   /* the budget of the last turn ran out */
 	struct epoll_event events[EVENTS_MAX];
 };
 
@@ -66,6 +70,7 @@ static void told_to_stop(struct loop *loop)
 		return;
 	}
 	log_say(LOG_INFO, "told to stop: draining");
+	systemd_stopping(loop->parts->drain_timeout_ns + LEAVE_TIMEOUT + CLOSE_TIME);
 	stage_begin(loop, DRAINING, loop->parts->drain_timeout_ns);
 	commit_drain(loop->parts->commit, loop->now);
 }
@@ -105,7 +110,7 @@ static int timeout(const struct loop *loop)
 	uint64_t due = earliest(loop->planned, earliest(http_deadline(loop->parts->http), loop->stage_ends));
 	uint64_t now, ms;
 
-	due = earliest(due, commit_deadline(loop->parts->commit));
+	due = earliest(due, earliest(commit_deadline(loop->parts->commit), loop->alive_at));
 	if (has_work(loop))
 		return 0;
 	if (due == FAIR_NEVER)
@@ -186,6 +191,15 @@ static void stage_turn(struct loop *loop)
 		loop->stage = LEFT;
 }
 
+/* tell_alive speaks from within a turn: a loop that hangs falls silent, one that only waits does not. */
+static void tell_alive(struct loop *loop)
+{
+	if (loop->now < loop->alive_at)
+		return;
+	systemd_alive();
+	loop->alive_at = loop->now + loop->alive_every;
+}
+
 static void turn(struct loop *loop, bool looks)
 {
 	int count = looks ? look(loop, timeout(loop)) : 0;
@@ -203,6 +217,7 @@ static void turn(struct loop *loop, bool looks)
 	serve(loop, count, late);
 	fair_lateness(loop->parts->fair, 0);
 	pass_time(loop);
+	tell_alive(loop);
 	stage_turn(loop);
 }
 
@@ -216,7 +231,7 @@ static bool watch_descriptor(struct loop *loop, struct watch *watch, void (*read
 
 int loop_run(const struct loop_parts *parts)
 {
-	struct loop loop = {.parts = parts, .planned = FAIR_NEVER, .stage_ends = FAIR_NEVER};
+	struct loop loop = {.parts = parts, .planned = FAIR_NEVER, .stage_ends = FAIR_NEVER, .alive_at = FAIR_NEVER};
 	sigset_t set;
 
 	our_signals(&set);
@@ -228,6 +243,9 @@ int loop_run(const struct loop_parts *parts)
 		loop.status = 1;
 	}
 	loop.now = clock_now();
+	loop.alive_every = systemd_watchdog() / 2;
+	if (loop.alive_every > 0)
+		loop.alive_at = loop.now;
 	for (unsigned i = 0; loop.stage != LEFT; i++)
 		turn(&loop, !has_work(&loop) || i % LOOK_EVERY == 0);
 	if (loop.signal_fd >= 0)

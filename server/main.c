@@ -6,10 +6,12 @@
  *   server      puts the parts together           loop    the one thread: serves, then lets time pass
  *   pools       the configured and stored ones    commit  group commit: gathers, tells when it is durable
  *   calculator  the share expression              batch   what has changed, as records for a store
+ *   systemd     the manager that may have started us
  */
 #include "config.h"
 #include "log.h"
 #include "server.h"
+#include "systemd.h"
 
 #include <sodium.h>
 #include <string.h>
@@ -24,14 +26,15 @@ static int refuse(const char *reason)
 }
 
 /* The line by which others see that the server is ready; it looks the same in every log format. */
-static void tell_ready(const struct config *config, uint16_t port)
+static void tell_ready(const struct server *server)
 {
-	char line[CONFIG_HOST_MAX + 48];
-	bool six = strchr(config->listen_host, ':') != NULL;
+	char line[SOCKET_HOST_MAX + 48];
+	bool six = strchr(server->host, ':') != NULL;
 
-	snprintf(line, sizeof(line), "listening on http://%s%s%s:%u", six ? "[" : "", config->listen_host, six ? "]" : "",
-			 port);
+	snprintf(line, sizeof(line), "listening on http://%s%s%s:%u", six ? "[" : "", server->host, six ? "]" : "",
+			 server->port);
 	log_plain(line);
+	systemd_ready(line);
 }
 
 static int serve(struct server *server)
@@ -40,7 +43,7 @@ static int serve(struct server *server)
 
 	if (!server_start(server, error))
 		return refuse(error);
-	tell_ready(server->config, server->port);
+	tell_ready(server);
 	return server_run(server);
 }
 

@@ -3,7 +3,7 @@
 
 #include "clock.h"
 #include "openapi.h"
-#include "socket.h"
+#include "systemd.h"
 #include "version.h"
 
 #include <errno.h>
@@ -167,6 +167,24 @@ static bool service_create(struct server *server)
 
 /* ---- the process ---- */
 
+/* listener_open takes systemd's socket, or makes our own; -1 with the reason in error. */
+static int listener_open(const struct config *config, char *error)
+{
+	int fd;
+
+	if (!systemd_listener(&fd, error))
+		return -1;
+	if (fd >= 0) {
+		log_text(LOG_INFO, "a listening socket is handed over: listen is ignored", "listen", config->listen);
+		return fd;
+	}
+	fd = socket_listen(config->listen_host, config->listen_port);
+	if (fd < 0)
+		config_fail(error, "%s: cannot listen on %s: %s", config_origin(&config->pools[0], "listen"), config->listen,
+					strerror(errno));
+	return fd;
+}
+
 static bool front_create(struct server *server, char *error)
 {
 	const struct config *config = server->config;
@@ -176,20 +194,22 @@ static bool front_create(struct server *server, char *error)
 		.request_timeout_ns = config->request_timeout_ns,
 	};
 
-	server->port = config->listen_port;
-	http.listener = socket_listen(config->listen_host, &server->port);
+	http.listener = listener_open(config, error);
 	if (http.listener < 0)
-		return config_fail(error, "%s: cannot listen on %s: %s", config_origin(&config->pools[0], "listen"),
-						   config->listen, strerror(errno));
+		return false;
 	http.epoll = server->epoll;
 	server->http = http_create(&http);
-	return server->http || config_fail(error, "the HTTP daemons cannot start");
+	if (!server->http)
+		return config_fail(error, "the HTTP daemons cannot start");
+	return socket_address(http.listener, server->host, &server->port) ||
+		   config_fail(error, "the listening socket has no address: %s", strerror(errno));
 }
 
 bool server_start(struct server *server, char error[CONFIG_ERROR_MAX])
 {
 	uint64_t now;
 
+	systemd_status("loading the state");
 	server->epoll = epoll_create1(EPOLL_CLOEXEC);
 	if (server->epoll < 0)
 		return config_fail(error, "epoll: %s", strerror(errno));

@@ -6,6 +6,7 @@
 #include "config.h"
 #include "loop.h"
 #include "pools.h"
+#include "socket.h"
 #include "store.h"
 
 struct server {
@@ -17,6 +18,7 @@ struct server {
 	struct api *api;
 	struct http *http;
 	int epoll;
+	char host[SOCKET_HOST_MAX]; /* where it listens */
 	uint16_t port;
 };
 

@@ -36,23 +36,18 @@ static socklen_t address_of(const char *host, uint16_t port, union address *addr
 	return inet_pton(AF_INET6, host, &address->six.sin6_addr) == 1 ? sizeof(address->six) : 0;
 }
 
-static bool bind_and_listen(int fd, const union address *address, socklen_t size, uint16_t *port)
+static bool bind_and_listen(int fd, const union address *address, socklen_t size)
 {
-	union address bound = *address;
-	socklen_t bound_size = sizeof(bound);
 	int on = 1;
 
-	if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) != 0 || bind(fd, &address->any, size) != 0 ||
-		listen(fd, BACKLOG) != 0 || getsockname(fd, &bound.any, &bound_size) != 0)
-		return false;
-	*port = ntohs(bound.any.sa_family == AF_INET ? bound.four.sin_port : bound.six.sin6_port);
-	return true;
+	return setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) == 0 && bind(fd, &address->any, size) == 0 &&
+		   listen(fd, BACKLOG) == 0;
 }
 
-int socket_listen(const char *host, uint16_t *port)
+int socket_listen(const char *host, uint16_t port)
 {
 	union address address;
-	socklen_t size = address_of(host, *port, &address);
+	socklen_t size = address_of(host, port, &address);
 	int fd, error;
 
 	if (size == 0) {
@@ -60,12 +55,27 @@ int socket_listen(const char *host, uint16_t *port)
 		return -1;
 	}
 	fd = socket(address.any.sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (fd < 0 || bind_and_listen(fd, &address, size, port))
+	if (fd < 0 || bind_and_listen(fd, &address, size))
 		return fd;
 	error = errno;
 	close(fd);
 	errno = error;
 	return -1;
+}
+
+bool socket_address(int fd, char host[SOCKET_HOST_MAX], uint16_t *ret_port)
+{
+	union address address = {.any = {0}};
+	socklen_t size = sizeof(address);
+
+	if (getsockname(fd, &address.any, &size) != 0)
+		return false;
+	if (address.any.sa_family == AF_INET) {
+		*ret_port = ntohs(address.four.sin_port);
+		return inet_ntop(AF_INET, &address.four.sin_addr, host, SOCKET_HOST_MAX) != NULL;
+	}
+	*ret_port = ntohs(address.six.sin6_port);
+	return inet_ntop(AF_INET6, &address.six.sin6_addr, host, SOCKET_HOST_MAX) != NULL;
 }
 
 /* An option that the kernel refuses makes a socket slower or its loss noticed later, but not wrong. */
@@ -96,8 +106,9 @@ void socket_refuse(int fd, unsigned status, const char *reason)
 	int size;
 
 	strftime(date, sizeof(date), "%a, %d %b %Y %H:%M:%S GMT", gmtime_r(&now, &utc));
-	size = snprintf(reply, sizeof(reply),
-	                "HTTP/1.1 %u %s\r\nDate: %s\r\nConnection: close\r\nContent-Length: 0\r\n\r\n", status, reason, date);
+	size =
+		snprintf(reply, sizeof(reply), "HTTP/1.1 %u %s\r\nDate: %s\r\nConnection: close\r\nContent-Length: 0\r\n\r\n",
+				 status, reason, date);
 	(void)send(fd, reply, (size_t)size, MSG_NOSIGNAL | MSG_DONTWAIT);
 	shutdown(fd, SHUT_WR);
 }

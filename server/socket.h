@@ -6,8 +6,13 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* socket_listen returns a listening socket at a numeric host, or -1 with errno; *port 0 picks a free one and is set. */
-int socket_listen(const char *host, uint16_t *port);
+#define SOCKET_HOST_MAX 46
+
+/* socket_listen returns a listening socket at a numeric host, or -1 with errno; port 0 picks a free one. */
+int socket_listen(const char *host, uint16_t port);
+
+/* socket_address tells where a socket listens, as a numeric host and a port; false with errno. */
+bool socket_address(int fd, char host[SOCKET_HOST_MAX], uint16_t *ret_port);
 
 /* socket_prompt sends small answers at once. */
 void socket_prompt(int fd);

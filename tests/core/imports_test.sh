@@ -61,6 +61,10 @@ if [ "$count" -gt 1 ] || { [ -e server/main.c ] && [ "$count" -ne 1 ]; }; then
 	fail "$count files include microhttpd.h"
 fi
 
+# Exactly one file includes libsystemd's headers.
+others=$(grep -lE '#include <systemd/' core/*.[ch] api/*.[ch] server/*.[ch] | grep -vx 'server/systemd\.c' || true)
+[ -z "$others" ] || fail "libsystemd is included by $others"
+
 # Exactly one header includes sqlite3.h, and only the files of the SQLite store include that.
 others=$(grep -lE '#include <sqlite3\.h>' core/*.[ch] api/*.[ch] server/*.[ch] | grep -vx 'server/sqlite\.h' || true)
 others="$others$(grep -lE '#include "sqlite\.h"' api/*.[ch] server/*.[ch] | grep -vxE 'server/(sqlite_[a-z]+|store_sqlite)\.c' || true)"

@@ -26,6 +26,8 @@
 #include <unistd.h>
 
 #define ARGUMENTS_MAX 32
+#define HANDED_FIRST 3 /* of the descriptors that systemd hands over */
+#define HANDED_MAX 4
 #define POLL_MS 2 /* between two looks at a condition that cannot wake us */
 
 /* ---- what the harness owns ---- */
@@ -230,6 +232,31 @@ static void server_end(void *context)
 	free(server);
 }
 
+static int handed[HANDED_MAX];
+static size_t handed_count;
+
+void hand_over(int fd)
+{
+	cr_assert(handed_count < HANDED_MAX, "too many descriptors");
+	handed[handed_count] = fcntl(fd, F_DUPFD_CLOEXEC, HANDED_FIRST + HANDED_MAX);
+	cr_assert(handed[handed_count++] >= 0, "fcntl: %s", strerror(errno));
+}
+
+/* take_handed is how systemd does it, in the process to be; false when it fails. */
+static bool take_handed(void)
+{
+	char number[16];
+
+	for (size_t i = 0; i < handed_count; i++)
+		if (dup2(handed[i], HANDED_FIRST + (int)i) < 0)
+			return false;
+	snprintf(number, sizeof(number), "%zu", handed_count);
+	if (handed_count > 0 && setenv("LISTEN_FDS", number, 1) != 0)
+		return false;
+	snprintf(number, sizeof(number), "%d", getpid());
+	return handed_count == 0 || setenv("LISTEN_PID", number, 1) == 0;
+}
+
 /* start_process runs a program in the folder; its standard output and error go to `out`, or stay ours with -1. */
 static pid_t start_process(const char *const *arguments, const char *const *environment, const char *dir, int out)
 {
@@ -245,7 +272,7 @@ static pid_t start_process(const char *const *arguments, const char *const *envi
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	if (out >= 0 && (dup2(out, STDERR_FILENO) < 0 || dup2(out, STDOUT_FILENO) < 0))
 		_exit(126);
-	if (dir && chdir(dir) != 0)
+	if ((dir && chdir(dir) != 0) || !take_handed())
 		_exit(126);
 	/* The state that a server keeps when it is not told where. */
 	if (dir && setenv("XDG_STATE_HOME", dir, 1) != 0)
@@ -287,9 +314,10 @@ static const char *wait_words(struct server *server, const char *text)
 	return found;
 }
 
+/* server_launch: LAUNCHER of our environment is a program that starts the server in surroundings of its own. */
 static struct server *server_launch(const char *const *arguments, const char *const *environment)
 {
-	const char *dir = temp_dir();
+	const char *all[ARGUMENTS_MAX + 1] = {getenv("LAUNCHER")}, *dir = temp_dir();
 	struct server *server = make(sizeof(*server), server_end);
 	int ends[2];
 
@@ -297,9 +325,11 @@ static struct server *server_launch(const char *const *arguments, const char *co
 	server->dir = dir;
 	pthread_mutex_init(&server->lock, NULL);
 	pthread_cond_init(&server->more, NULL);
+	for (size_t i = 0, first = all[0] ? 1 : 0; arguments[i]; i++)
+		all[first + i] = arguments[i];
 	cr_assert(pipe2(ends, O_CLOEXEC) == 0, "pipe: %s", strerror(errno));
 	server->words_fd = ends[0];
-	server->pid = start_process(arguments, environment, server->dir, ends[1]);
+	server->pid = start_process(all, environment, server->dir, ends[1]);
 	close(ends[1]);
 	server->pidfd = (int)syscall(SYS_pidfd_open, server->pid, 0);
 	cr_assert(server->pidfd >= 0, "pidfd_open: %s", strerror(errno));

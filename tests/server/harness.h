@@ -41,6 +41,8 @@ void pause_until(uint64_t ms);
 struct server *server_start(const char *flag, ...) __attribute__((sentinel));
 /* server_start_in also sets variables, NAME=VALUE, or takes them away, NAME. */
 struct server *server_start_in(const char *const *environment, const char *flag, ...) __attribute__((sentinel));
+/* hand_over gives the descriptor (which stays the caller's) to every process started from now on, as systemd does. */
+void hand_over(int fd);
 unsigned server_port(const struct server *server);
 /* server_says waits until the server has written a line with these words. */
 void server_says(struct server *server, const char *words);

@@ -454,7 +454,7 @@ Test(restart, a_second_server_on_the_same_file_is_refused_and_the_file_can_be_ch
 	id = must_acquire(server, "alice", "", NULL);
 	check_refuses(
 		(const char *[]){LISTEN, "--store", store, NULL}, NULL,
-		text_format("%s is in use by another server: stop that one, or give this one a file of its own", path));
+		text_format("%s is in use by another server: stop that one, or give this one its own with --store sqlite:PATH", path));
 	cr_assert(run_once((const char *[]){"--check-store", path, NULL}, NULL, &words) == 0, "%s", words);
 	cr_assert(strstr(words, "\ntenants 1\nactive leases 1\nplaces 0\n"), "%s", words);
 	cr_assert(heartbeat(server, id)->status == 200);

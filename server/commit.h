@@ -15,7 +15,8 @@
 
 struct commit;
 
-/* commit_create returns NULL without memory. Store and state are borrowed. */
+/* commit_create returns NULL without memory. Store and state are borrowed. Destroy the store first: until then it may read
+ * the batch in flight. */
 struct commit *commit_create(struct store *store, struct fair *fair);
 void commit_destroy(struct commit *commit);
 

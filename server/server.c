@@ -249,9 +249,9 @@ void server_stop(struct server *server)
 	http_destroy(server->http);
 	if (server->api)
 		api_destroy(server->api);
+	store_destroy(server->store); /* ends the batch in flight, which the commit owns */
 	commit_destroy(server->commit);
 	fair_destroy(server->fair);
-	store_destroy(server->store);
 	pools_destroy(server->pools);
 	if (server->epoll >= 0)
 		close(server->epoll);

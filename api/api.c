@@ -28,6 +28,11 @@ struct api_config api_config_default(void)
 		.default_wait_ns = 30 * NS_PER_S,
 		.version = "0.0.0",
 		.openapi = "",
+		.pool_info = pool_info_plain,
+		.pool_set = pool_set_plain,
+		.pool_remove = pool_remove_plain,
+		.max_waiting = 10000,
+		.tenant_max_waiting = 1000,
 		.requests_max = 20000,
 	};
 }
@@ -262,6 +267,10 @@ static void on_batched(struct api *api, const struct fair_event *event, uint64_t
 	case FAIR_EV_TENANT:
 	case FAIR_EV_TENANT_GONE:
 		api->tenants_batch = batch;
+		break;
+	case FAIR_EV_POOL:
+	case FAIR_EV_POOL_GONE:
+		api->pools_batch = batch;
 		break;
 	case FAIR_EV_PLACED:
 	case FAIR_EV_WITHDRAWN: /* a key whose grant is taken back has a place */

@@ -71,6 +71,21 @@ struct api_hooks {
 	void (*random)(void *context, void *bytes, size_t size);
 };
 
+#define API_REASON_MAX 512
+
+/* What PUT and PATCH say of a pool. */
+struct api_pool {
+	const char *name;
+	uint32_t max_slots, min_share, max_waiting, tenant_max_waiting;
+	const char *share_calculator; /* NULL: none */
+};
+
+struct api_pool_info {
+	const char *share_calculator; /* borrowed; NULL: none */
+	bool configured;			  /* named by flags, environment or file */
+	bool transient;				  /* and changed since: a restart sets it back */
+};
+
 enum api_readiness { API_READY, API_NOT_READY, API_DRAINING, API_STORE_UNAVAILABLE };
 
 struct api_config {
@@ -80,11 +95,15 @@ struct api_config {
 	const char *version;
 	const char *openapi; /* the text of openapi.yaml, borrowed */
 	size_t openapi_len;
-	/* For GET /pools: what is configured of a pool but is nothing to the core. share_calculator_of: NULL when there is no
-	 * expression, borrowed. NULL for the functions: no expressions, and all pools are configured. */
-	const char *(*share_calculator_of)(void *context, const char *pool);
-	bool (*pool_configured)(void *context, const char *pool);
+	/* What is nothing to the core of a pool that is there. */
+	struct api_pool_info (*pool_info)(void *context, const char *pool);
+	/* For PUT, PATCH and DELETE /pools: calls fair_pool_set() and fair_pool_remove() and keeps the rest. `reason` is why the
+	 * expression is wrong, "" when it is not. */
+	enum fair_err (*pool_set)(void *context, struct fair *fair, uint64_t now, const struct api_pool *pool, bool *ret_created,
+							  char reason[API_REASON_MAX]);
+	enum fair_err (*pool_remove)(void *context, struct fair *fair, uint64_t now, const char *pool);
 	void *pools_context;
+	uint32_t max_waiting, tenant_max_waiting; /* of a pool made at run time that names none */
 	uint32_t requests_max;        /* parked requests at most, else 503 overloaded */
 };
 

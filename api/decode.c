@@ -17,6 +17,7 @@
 
 #define ERRORS_MAX 20 /* past these a list of faults helps nobody */
 #define IDS_MAX 1000
+#define COUNT_MAX 1000000
 
 #define AT(member) offsetof(struct input, member)
 
@@ -35,6 +36,22 @@ const struct field body_renew[] = {{"ttl_seconds", FIELD_TTL, AT(ttl_ns), false}
 const struct field body_heartbeats[] = {
 	{"lease_ids", FIELD_IDS, AT(lease_ids), true},
 	{"ttl_seconds", FIELD_TTL, AT(ttl_ns), false},
+	{0},
+};
+const struct field body_put_pool[] = {
+	{"max_slots", FIELD_COUNT, AT(max_slots), true},
+	{"min_share", FIELD_COUNT, AT(min_share), false},
+	{"max_waiting", FIELD_COUNT, AT(max_waiting), false},
+	{"policy", FIELD_TEXT, AT(policy), false},
+	{"share_calculator", FIELD_EXPRESSION, AT(share_calculator), false},
+	{0},
+};
+const struct field body_patch_pool[] = {
+	{"max_slots", FIELD_COUNT, AT(max_slots), false},
+	{"min_share", FIELD_COUNT, AT(min_share), false},
+	{"max_waiting", FIELD_COUNT, AT(max_waiting), false},
+	{"policy", FIELD_TEXT, AT(policy), false},
+	{"share_calculator", FIELD_EXPRESSION, AT(share_calculator), false},
 	{0},
 };
 const struct field query_tenants[] = {
@@ -137,18 +154,34 @@ static void answer_faults(struct api *api, struct call *call, json_t *list)
 	problem_end(api, call->request, PROBLEM_INVALID_VALUE, NULL, NULL);
 }
 
+static void refuse_one(struct api *api, struct call *call, bool in_query, const char *place, const char *format,
+					   va_list args)
+{
+	struct faults faults = {NULL, in_query};
+	char detail[384];
+
+	vsnprintf(detail, sizeof(detail), format, args);
+	fault(&faults, place, "%s", detail);
+	answer_faults(api, call, faults.list);
+	json_decref(faults.list);
+}
+
 void decode_refuse(struct api *api, struct call *call, const char *parameter, const char *format, ...)
 {
-	struct faults faults = {NULL, true};
-	char detail[384];
 	va_list args;
 
 	va_start(args, format);
-	vsnprintf(detail, sizeof(detail), format, args);
+	refuse_one(api, call, true, parameter, format, args);
 	va_end(args);
-	fault(&faults, parameter, "%s", detail);
-	answer_faults(api, call, faults.list);
-	json_decref(faults.list);
+}
+
+void decode_refuse_member(struct api *api, struct call *call, const char *pointer, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	refuse_one(api, call, false, pointer, format, args);
+	va_end(args);
 }
 
 /* "/ttl_seconds" with ~ and / escaped, cut where nobody reads on; for a parameter its bare name. */
@@ -309,6 +342,15 @@ static void take_ids(struct faults *faults, const struct field *field, json_t *v
 	*(json_t **)target(in, field) = value;
 }
 
+static void take_count(struct faults *faults, const struct field *field, const char *place, const json_t *value,
+					   struct input *in)
+{
+	if (json_is_integer(value) && json_integer_value(value) >= 1 && json_integer_value(value) <= COUNT_MAX)
+		*(uint64_t *)target(in, field) = (uint64_t)json_integer_value(value);
+	else
+		fault(faults, place, "must be a whole number from 1 to %d", COUNT_MAX);
+}
+
 static void take_member(const struct api *api, struct faults *faults, const struct field *field, json_t *value,
 						struct input *in)
 {
@@ -331,6 +373,10 @@ static void take_member(const struct api *api, struct faults *faults, const stru
 			take_ids(faults, field, value, in);
 		else
 			fault(faults, place, "is no array: give the ids of leases");
+	} else if (field->type == FIELD_COUNT) {
+		take_count(faults, field, place, value, in);
+	} else if (field->type == FIELD_EXPRESSION && json_is_null(value)) {
+		*(const char **)target(in, field) = "";
 	} else if (json_is_string(value)) {
 		take_text(faults, field, place, json_string_value(value), in);
 	} else {

@@ -24,6 +24,8 @@ enum field_type {
 	FIELD_STATS_LIMIT, /* uint64_t: 1..10000 */
 	FIELD_BOOL,		   /* bool */
 	FIELD_STATE,	   /* enum fair_state: active or pending */
+	FIELD_COUNT,	   /* uint64_t: 1..1 000 000 */
+	FIELD_EXPRESSION,  /* const char *: "" for null */
 	FIELD_IDS,		   /* json_t *: 1..1000 strings */
 };
 
@@ -34,7 +36,8 @@ struct field {
 	bool required;
 };
 
-extern const struct field body_register[], body_acquire[], body_renew[], body_heartbeats[];
+extern const struct field body_register[], body_acquire[], body_renew[], body_heartbeats[], body_put_pool[],
+	body_patch_pool[];
 extern const struct field query_tenants[], query_pool[], query_unregister[], query_wait[], query_leases[],
 	query_cancel[], query_stats[], query_check[];
 
@@ -51,6 +54,9 @@ struct decoded {
 bool decode_call(struct api *api, struct call *call, const struct route *route, struct decoded *ret);
 void decode_fini(struct decoded *decoded);
 
+/* decode_refuse_member answers 422 invalid-value for one member of the body, by its pointer, with a detail. */
+void decode_refuse_member(struct api *api, struct call *call, const char *pointer, const char *format, ...)
+	__attribute__((format(printf, 4, 5)));
 /* decode_refuse answers 422 invalid-value for one query parameter or header, with a detail. */
 void decode_refuse(struct api *api, struct call *call, const char *parameter, const char *format, ...)
 	__attribute__((format(printf, 4, 5)));

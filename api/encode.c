@@ -136,28 +136,24 @@ void encode_tenant(struct api *api, const struct fair_tenant_view *view)
 
 void encode_pool(struct api *api, const struct fair_pool_view *view)
 {
+	struct api_pool_info info = api->config.pool_info(api->config.pools_context, view->pool);
 	struct writer *out = api->out;
-	const char *calculator = NULL;
-	bool configured = true;
 
-	if (api->config.share_calculator_of != NULL)
-		calculator = api->config.share_calculator_of(api->config.pools_context, view->pool);
-	if (api->config.pool_configured != NULL)
-		configured = api->config.pool_configured(api->config.pools_context, view->pool);
 	write_object(out, NULL);
 	write_string(out, "pool", view->pool);
 	write_string(out, "policy", "equal");
 	write_count(out, "max_slots", view->max_slots);
 	write_count(out, "min_share", view->min_share);
-	if (calculator != NULL)
-		write_string(out, "share_calculator", calculator);
+	if (info.share_calculator != NULL)
+		write_string(out, "share_calculator", info.share_calculator);
 	else
 		write_null(out, "share_calculator");
 	encode_seconds(out, "ttl_seconds", api->config.default_ttl_ns);
 	write_count(out, "max_waiting", view->max_waiting);
-	write_bool(out, "configured", configured);
+	write_bool(out, "configured", info.configured);
 	write_count(out, "total_active_slots", view->active_slots);
 	write_count(out, "waiting", view->waiting);
+	write_bool(out, "transient", info.transient);
 	write_object_end(out);
 }
 

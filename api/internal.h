@@ -42,7 +42,7 @@ struct api {
 	enum api_readiness readiness;
 	uint64_t unconfirmed; /* grants handed to the store and not yet heard of */
 	uint64_t committed;	  /* the last batch that is durable */
-	uint64_t tenants_batch, places_batch; /* of the last change of any tenant, of any place */
+	uint64_t tenants_batch, places_batch, pools_batch; /* of the last change of any tenant, of any place, of any pool */
 	struct renewed_set renewed;
 	struct parked_set parked;
 	struct withheld_set withheld;
@@ -59,6 +59,8 @@ struct input {
 	uint64_t limit;													  /* 0: absent */
 	enum fair_state state;											  /* FAIR_ENDED: absent */
 	bool force, tenants;
+	uint64_t max_slots, min_share, max_waiting; /* 0: absent */
+	const char *policy, *share_calculator;		/* NULL: absent; "": no expression */
 	json_t *lease_ids; /* borrowed from the body */
 };
 
@@ -70,6 +72,11 @@ struct call {
 	struct input in;
 };
 
+/* pools.c: what api_config_default() has for pools: they have no expressions, and all are configured. */
+struct api_pool_info pool_info_plain(void *context, const char *pool);
+enum fair_err pool_set_plain(void *context, struct fair *fair, uint64_t now, const struct api_pool *pool,
+							 bool *ret_created, char reason[API_REASON_MAX]);
+enum fair_err pool_remove_plain(void *context, struct fair *fair, uint64_t now, const char *pool);
 /* api_settle drains the core's events, answers whom they concern, and dispatches anew what was set aside. */
 void api_settle(struct api *api, uint64_t now);
 /* api_drain does only the first two: for handlers that make many events, or tell of what they changed. It answers

@@ -17,6 +17,7 @@ struct row {
 static const struct row core_rows[] = {
 	[FAIR_E_POOL_NOT_FOUND] = {"pool-not-found", 404, "There is no such pool"},
 	[FAIR_E_POOL_EXISTS] = {"pool-exists", 409, "The pool exists already"},
+	[FAIR_E_POOL_IN_USE] = {"pool-in-use", 409, "The pool is in use"},
 	[FAIR_E_TENANT_NOT_FOUND] = {"tenant-not-found", 404, "There is no such tenant"},
 	[FAIR_E_TENANT_NOT_REGISTERED] = {"tenant-not-registered", 409, "The tenant is not registered"},
 	[FAIR_E_TENANT_CLOSING] = {"tenant-closing", 409, "The tenant is closing"},
@@ -42,6 +43,7 @@ static const struct row own_rows[] = {
 	[PROBLEM_LEASE_NOT_ACTIVE - PROBLEM_OWN] = {"lease-not-active", 403, "The lease is not active"},
 	[PROBLEM_SUPERSEDED - PROBLEM_OWN] = {"superseded", 409, "A newer request took over"},
 	[PROBLEM_NAMED_POOL - PROBLEM_OWN] = {"pool-not-found", 409, "There is no such pool"},
+	[PROBLEM_POOL_CONFIGURED - PROBLEM_OWN] = {"pool-configured", 409, "The pool is configured"},
 	[PROBLEM_DRAINING - PROBLEM_OWN] = {"draining", 503, "The server is shutting down"},
 	[PROBLEM_NOT_READY - PROBLEM_OWN] = {"not-ready", 503, "The server is not ready yet"},
 	[PROBLEM_STORE_UNAVAILABLE - PROBLEM_OWN] = {"store-unavailable", 503, "The store is unavailable"},

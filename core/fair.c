@@ -68,6 +68,12 @@ void fair_destroy(struct fair *f)
 		return;
 	DL_FOREACH_SAFE(f->pools, p, after)
 		pool_free(f, p);
+	while (f->pool_names) {
+		struct pool_name *name = f->pool_names;
+
+		LL_DELETE(f->pool_names, name);
+		memory_put(f, name);
+	}
 
 	void (*put)(void *, void *) = f->config.free;
 	void *context = f->config.alloc_context;
@@ -97,6 +103,15 @@ void event_add(struct fair *f, struct fair_event event, const struct tenant *t)
 	e->number = event.number;
 	e->pool = t->pool->name;
 	memcpy(e->tenant, t->name, strlen(t->name) + 1);
+}
+
+void event_add_pool(struct fair *f, enum fair_event_type type, const char *pool)
+{
+	FAIR_ASSERT(f->event_count < f->event_max);
+
+	struct fair_event *e = &f->events[(f->event_first + f->event_count++) % f->event_max];
+
+	*e = (struct fair_event){.type = type, .pool = pool};
 }
 
 bool fair_next_event(struct fair *f, struct fair_event *ret)

@@ -38,6 +38,7 @@ extern "C" {
 #define FAIR_ERR_LIST(X)                              \
 	X(POOL_NOT_FOUND, "pool-not-found")               \
 	X(POOL_EXISTS, "pool-exists")                     \
+	X(POOL_IN_USE, "pool-in-use")                     \
 	X(TENANT_NOT_FOUND, "tenant-not-found")           \
 	X(TENANT_NOT_REGISTERED, "tenant-not-registered") \
 	X(TENANT_CLOSING, "tenant-closing")               \
@@ -147,6 +148,20 @@ void fair_destroy(struct fair *f);
 
 /* fair_pool_add adds a pool. FAIR_E_POOL_EXISTS, FAIR_E_NO_MEMORY. Values out of range are a bug of the caller. */
 FAIR_MUST_CHECK enum fair_err fair_pool_add(struct fair *f, const struct fair_pool_config *config);
+
+/*
+ * fair_pool_set changes all values of a pool, or adds it. More slots are granted at once. Fewer take nothing away: none is
+ * granted while as many are in use, and a slot id that is no more stays with its lease until that ends. Whoever waits
+ * stays in line. FAIR_E_NO_MEMORY (nothing changed).
+ */
+FAIR_MUST_CHECK enum fair_err fair_pool_set(struct fair *f, uint64_t now, const struct fair_pool_config *config,
+                                            bool *ret_created);
+
+/*
+ * fair_pool_remove removes a pool that nobody holds or waits for, with its tenants and what is remembered of it. O(n) in
+ * these. FAIR_E_POOL_NOT_FOUND, FAIR_E_POOL_IN_USE.
+ */
+FAIR_MUST_CHECK enum fair_err fair_pool_remove(struct fair *f, uint64_t now, const char *pool);
 
 /* ---- tenants ---- */
 
@@ -310,6 +325,8 @@ enum fair_event_type {
 	FAIR_EV_RENEWED,       /* a heartbeat changed the ttl */
 	FAIR_EV_TENANT,        /* a tenant is new, closing (again, with force), re-opened or has other registrations */
 	FAIR_EV_TENANT_GONE,
+	FAIR_EV_POOL,          /* a pool is new or has other values; see pool */
+	FAIR_EV_POOL_GONE,     /* it was removed, with all that is remembered of it */
 	FAIR_EV_FORGOTTEN,     /* an ended lease is remembered no longer */
 };
 

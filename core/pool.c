@@ -20,18 +20,43 @@ static int by_pool_name(const struct pool *a, const struct pool *b)
 	return strcmp(a->name, b->name);
 }
 
-enum fair_err fair_pool_add(struct fair *f, const struct fair_pool_config *config)
+/* The name as it lives as long as the whole state; NULL without memory. */
+static const char *keep_name(struct fair *f, const char *text)
+{
+	size_t size = strlen(text) + 1;
+	struct pool_name *name;
+
+	LL_FOREACH(f->pool_names, name) {
+		if (strcmp(name->text, text) == 0)
+			return name->text;
+	}
+	name = memory_get(f, sizeof(*name) + size);
+	if (!name)
+		return NULL;
+	memcpy(name->text, text, size);
+	LL_PREPEND(f->pool_names, name);
+	return name->text;
+}
+
+static void assert_config(const struct fair_pool_config *config)
 {
 	size_t length = strlen(config->pool);
 
 	FAIR_ASSERT(length >= 1 && length <= FAIR_NAME_MAX);
 	FAIR_ASSERT(config->max_slots >= 1 && config->max_slots <= FAIR_SLOTS_MAX);
 	FAIR_ASSERT(config->min_share >= 1 && config->min_share <= config->max_slots);
+}
+
+enum fair_err fair_pool_add(struct fair *f, const struct fair_pool_config *config)
+{
+	const char *name;
+	struct pool *p;
+
+	assert_config(config);
 	if (pool_find(f, config->pool))
 		return FAIR_E_POOL_EXISTS;
-
-	struct pool *p = memory_get(f, sizeof(*p));
-
+	name = keep_name(f, config->pool);
+	p = name ? memory_get(f, sizeof(*p)) : NULL;
 	if (!p)
 		return FAIR_E_NO_MEMORY;
 	if (!slots_init(f, &p->slots, config->max_slots)) {
@@ -39,10 +64,80 @@ enum fair_err fair_pool_add(struct fair *f, const struct fair_pool_config *confi
 		return FAIR_E_NO_MEMORY;
 	}
 	p->config = *config;
-	memcpy(p->name, config->pool, length + 1);
-	p->config.pool = p->name;
+	p->name = p->config.pool = name;
 	p->share = config->max_slots;
 	DL_INSERT_INORDER(f->pools, p, by_pool_name);
+	return FAIR_OK;
+}
+
+/* Slots that leases hold past the old end, from when the pool was larger, are theirs when the pool grows over them again. */
+static void take_strange_slots(struct pool *p, uint32_t old_count)
+{
+	struct lease *l = pool_lease_after(p, 0, FAIR_ACTIVE);
+
+	for (; l; l = pool_lease_after(p, l->number, FAIR_ACTIVE))
+		if (l->slot_id >= old_count && l->slot_id < p->config.max_slots)
+			slots_take_this(&p->slots, l->slot_id);
+}
+
+static enum fair_err pool_change(struct fair *f, struct pool *p, const struct fair_pool_config *config)
+{
+	uint32_t old_count = p->slots.count;
+
+	if (config->max_slots != old_count && !slots_resize(f, &p->slots, config->max_slots))
+		return FAIR_E_NO_MEMORY;
+	p->config = *config;
+	p->config.pool = p->name;
+	if (config->max_slots > old_count)
+		take_strange_slots(p, old_count);
+	pool_share_renew(f, p);
+	return FAIR_OK;
+}
+
+enum fair_err fair_pool_set(struct fair *f, uint64_t now, const struct fair_pool_config *config, bool *ret_created)
+{
+	struct pool *p = pool_find(f, config->pool);
+	enum fair_err err;
+
+	assert_config(config);
+	call_begin(f, now);
+	*ret_created = !p;
+	err = p ? pool_change(f, p, config) : fair_pool_add(f, config);
+	if (err)
+		return err;
+	event_add_pool(f, FAIR_EV_POOL, pool_find(f, config->pool)->name);
+	call_end(f);
+	return FAIR_OK;
+}
+
+/* Takes the pool and what is in it out of all lists of the state. */
+static void pool_close(struct fair *f, struct pool *p)
+{
+	struct tenant *t, *after;
+
+	HASH_ITER(by_name, p->by_name, t, after) {
+		if (t->state != TENANT_GHOST)
+			tenant_remove(f, t);
+	}
+	if (p->dirty)
+		DL_DELETE2(f->dirty, p, dirty_prev, dirty_next);
+}
+
+enum fair_err fair_pool_remove(struct fair *f, uint64_t now, const char *pool)
+{
+	struct pool *p = pool_find(f, pool);
+	struct counts c;
+
+	call_begin(f, now);
+	if (!p)
+		return FAIR_E_POOL_NOT_FOUND;
+	c = pool_counts(p);
+	if (c.active + c.present + c.absent > 0)
+		return FAIR_E_POOL_IN_USE;
+	event_add_pool(f, FAIR_EV_POOL_GONE, p->name);
+	pool_close(f, p);
+	pool_free(f, p);
+	call_end(f);
 	return FAIR_OK;
 }
 
@@ -78,11 +173,15 @@ void pool_dirty(struct fair *f, struct pool *p)
  */
 void pool_share_update(struct fair *f, struct pool *p)
 {
+	if (pool_demanding(p) != p->share_demanding)
+		pool_share_renew(f, p);
+}
+
+void pool_share_renew(struct fair *f, struct pool *p)
+{
 	uint32_t demanding = pool_demanding(p);
 	uint64_t share = p->config.max_slots;
 
-	if (demanding == p->share_demanding)
-		return;
 	p->share_demanding = demanding;
 	if (demanding > 0) {
 		share = p->config.max_slots / demanding;

@@ -22,6 +22,20 @@ bool slots_init(struct fair *f, struct slots *s, uint32_t count)
 	return true;
 }
 
+bool slots_resize(struct fair *f, struct slots *s, uint32_t count)
+{
+	struct slots resized;
+
+	if (!slots_init(f, &resized, count))
+		return false;
+	for (uint32_t i = 0; i < s->count && i < count; i++)
+		if (!slots_is_free(s, i))
+			slots_take_this(&resized, i);
+	slots_fini(f, s);
+	*s = resized;
+	return true;
+}
+
 void slots_fini(struct fair *f, struct slots *s)
 {
 	for (uint32_t i = 0; i < SLOT_LEVELS; i++)

@@ -155,10 +155,16 @@ struct window {
 	uint64_t turned_at;
 };
 
+/* The name of a pool outlives it: events that tell of it are still to be read. */
+struct pool_name {
+	struct pool_name *next;
+	char text[];
+};
+
 struct pool {
 	struct pool *prev, *next;   /* in the order of names */
 	struct fair_pool_config config;
-	char name[FAIR_NAME_MAX + 1];
+	const char *name;
 	struct tenant *by_name;
 	struct tenants tenants;
 	struct tenant *busy[BUSY_BINS];   /* tenants by load, in bins of a histogram: a change costs no search */
@@ -184,6 +190,7 @@ struct fair {
 	uint64_t late_ns;
 	uint64_t last_number, next_token;
 	struct pool *pools;
+	struct pool_name *pool_names;
 	struct lease *by_id;
 	struct key *by_key;
 	struct timers timers;
@@ -228,6 +235,7 @@ void candidate_set(struct pool *p, struct tenant *t, bool candidate, uint32_t he
 struct tenant *candidate_oldest_below(const struct pool *p, uint32_t share);
 
 /* slots.c */
+bool slots_resize(struct fair *f, struct slots *s, uint32_t count);   /* new ones are free; false without memory */
 bool slots_init(struct fair *f, struct slots *s, uint32_t count);
 void slots_fini(struct fair *f, struct slots *s);
 uint32_t slots_take(struct slots *s);      /* the lowest free one; there must be one */
@@ -243,7 +251,8 @@ struct fair_quantiles window_quantiles(struct window *w, uint64_t now);
 /* pool.c */
 struct pool *pool_find(const struct fair *f, const char *name);
 void pool_dirty(struct fair *f, struct pool *p);
-void pool_share_update(struct fair *f, struct pool *p);
+void pool_share_update(struct fair *f, struct pool *p);   /* after a change of the number of demanding tenants */
+void pool_share_renew(struct fair *f, struct pool *p);    /* after a change of what the share is worked out from */
 bool pool_grant_one(struct fair *f, struct pool *p);
 void pool_free(struct fair *f, struct pool *p);
 
@@ -284,6 +293,7 @@ void lease_free(struct fair *f, struct lease *l);
 void call_begin(struct fair *f, uint64_t now);   /* works off what is due */
 void call_end(struct fair *f);                   /* brings the pools to rest */
 void event_add(struct fair *f, struct fair_event event, const struct tenant *t);
+void event_add_pool(struct fair *f, enum fair_event_type type, const char *pool);
 unsigned hash_of(const struct fair *f, const void *bytes, size_t size);
 
 #endif

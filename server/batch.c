@@ -70,27 +70,64 @@ static void take_tenant(struct batch *batch, const struct fair *fair, const stru
 	record->instances = instances;
 }
 
-static bool is_of_tenant(const struct fair_event *event)
+static void take_pool(struct batch *batch, const struct batch_source *source, const struct fair_event *event)
 {
-	return event->type == FAIR_EV_TENANT || event->type == FAIR_EV_TENANT_GONE;
+	struct batch_pool *row = &batch->pools[batch->pool_count];
+	struct store_pool *pool = &row->pool;
+
+	row->gone = event->type == FAIR_EV_POOL_GONE;
+	if (row->gone)
+		*pool = (struct store_pool){.name = event->pool};
+	else if (!source->get(source->context, event->pool, pool))
+		return;     /* gone again since */
+	pool->name = copy(batch, pool->name);
+	pool->share_calculator = copy(batch, pool->share_calculator ? pool->share_calculator : "");
+	batch->pool_count++;
 }
 
-void batch_make(struct batch *batch, const struct fair *fair, const struct fair_event *events, size_t count)
+/* What an event is about: the order of the rows of a batch, too. */
+enum thing { POOL_GONE, POOL, TENANT, LEASE };
+
+static enum thing thing_of(const struct fair_event *event)
 {
-	size_t tenants = 0;
+	switch (event->type) {
+	case FAIR_EV_POOL_GONE:
+		return POOL_GONE;
+	case FAIR_EV_POOL:
+		return POOL;
+	case FAIR_EV_TENANT:
+	case FAIR_EV_TENANT_GONE:
+		return TENANT;
+	default:
+		return LEASE;
+	}
+}
+
+void batch_make(struct batch *batch, const struct batch_source *source, const struct fair_event *events, size_t count)
+{
+	size_t counts[LEASE + 1] = {0};
 
 	obstack_alloc_failed_handler = batch_no_memory;
 	for (size_t i = 0; i < count; i++)
-		tenants += is_of_tenant(&events[i]);
-	*batch = (struct batch){.next_token = fair_next_token(fair)};
-	batch->leases = rows(count - tenants, sizeof(*batch->leases));
-	batch->tenants = rows(tenants, sizeof(*batch->tenants));
+		counts[thing_of(&events[i])]++;
+	*batch = (struct batch){.next_token = fair_next_token(source->fair)};
+	batch->leases = rows(counts[LEASE], sizeof(*batch->leases));
+	batch->tenants = rows(counts[TENANT], sizeof(*batch->tenants));
+	batch->pools = rows(counts[POOL] + counts[POOL_GONE], sizeof(*batch->pools));
 	obstack_init(&batch->texts);
+	/* A pool that was removed may have been made anew since. */
+	for (size_t i = 0; i < count && counts[POOL_GONE] > 0; i++)
+		if (thing_of(&events[i]) == POOL_GONE)
+			take_pool(batch, source, &events[i]);
 	for (size_t i = 0; i < count; i++) {
-		if (is_of_tenant(&events[i]))
-			take_tenant(batch, fair, &events[i]);
-		else
-			take_lease(batch, fair, &events[i]);
+		enum thing thing = thing_of(&events[i]);
+
+		if (thing == POOL)
+			take_pool(batch, source, &events[i]);
+		else if (thing == TENANT)
+			take_tenant(batch, source->fair, &events[i]);
+		else if (thing == LEASE)
+			take_lease(batch, source->fair, &events[i]);
 	}
 }
 
@@ -98,6 +135,7 @@ void batch_clear(struct batch *batch)
 {
 	free(batch->leases);
 	free(batch->tenants);
+	free(batch->pools);
 	if (batch->texts.chunk_size > 0)
 		obstack_free(&batch->texts, NULL);
 	memset(batch, 0, sizeof(*batch));
@@ -107,11 +145,11 @@ void batch_clear(struct batch *batch)
 static int by_thing(const void *first, const void *second)
 {
 	const struct fair_event *a = first, *b = second;
-	int pools;
+	int kinds = (int)thing_of(a) - (int)thing_of(b), pools;
 
-	if (is_of_tenant(a) != is_of_tenant(b))
-		return is_of_tenant(a) ? 1 : -1;
-	if (!is_of_tenant(a))
+	if (kinds)
+		return kinds;
+	if (thing_of(a) == LEASE)
 		return (a->number > b->number) - (a->number < b->number);
 	pools = strcmp(a->pool, b->pool);
 	return pools ? pools : strcmp(a->tenant, b->tenant);

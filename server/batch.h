@@ -25,16 +25,38 @@ struct batch_tenant {
 	struct fair_tenant_record record;
 };
 
+/* What is kept of a pool. `configured`: it is named by flags, environment or file. */
+struct store_pool {
+	const char *name;
+	uint32_t max_slots, min_share, max_waiting, tenant_max_waiting;
+	const char *share_calculator;      /* "" for none */
+	bool configured;
+};
+
+/* `gone`: only the name is set; the pool is to be deleted with all its tenants and leases, before anything else. */
+struct batch_pool {
+	bool gone;
+	struct store_pool pool;
+};
+
 struct batch {
 	struct batch_lease *leases;
 	struct batch_tenant *tenants;
-	size_t lease_count, tenant_count;
+	struct batch_pool *pools;
+	size_t lease_count, tenant_count, pool_count;
 	uint64_t next_token;
 	struct obstack texts;              /* what the records borrow: another thread reads them */
 };
 
+/* What the state does not know of its pools: `get` is false when there is none of that name. */
+struct batch_source {
+	const struct fair *fair;
+	bool (*get)(void *context, const char *name, struct store_pool *ret);
+	void *context;
+};
+
 /* batch_make takes the present records of all that these events are about. Call batch_clear in the end. */
-void batch_make(struct batch *batch, const struct fair *fair, const struct fair_event *events, size_t count);
+void batch_make(struct batch *batch, const struct batch_source *source, const struct fair_event *events, size_t count);
 void batch_clear(struct batch *batch);
 
 /* batch_compact leaves one event for each lease and tenant, in any order; returns how many. */

@@ -19,6 +19,7 @@ struct gathering {
 struct commit {
 	struct store *store;
 	struct fair *fair;
+	struct batch_source source;
 	struct api *api;
 	struct gathering gathering, flying;
 	struct batch batch;       /* of what flies */
@@ -31,7 +32,7 @@ struct commit {
 	bool draining;
 };
 
-struct commit *commit_create(struct store *store, struct fair *fair)
+struct commit *commit_create(struct store *store, struct fair *fair, const struct batch_source *source)
 {
 	struct commit *c = calloc(1, sizeof(*c));
 
@@ -39,6 +40,7 @@ struct commit *commit_create(struct store *store, struct fair *fair)
 		return NULL;
 	c->store = store;
 	c->fair = fair;
+	c->source = *source;
 	c->number = 1;
 	c->settled_at = c->probe_at = FAIR_NEVER;
 	return c;
@@ -95,9 +97,9 @@ static void add_event(struct gathering *g, const struct fair_event *event)
 uint64_t commit_event(void *context, const struct fair_event *event)
 {
 	struct commit *c = context;
-	bool of_tenant = event->type == FAIR_EV_TENANT || event->type == FAIR_EV_TENANT_GONE;
+	bool of_lease = event->number > 0;
 
-	if (c->store->ops->durable_at_once || !(event->kept || of_tenant))
+	if (c->store->ops->durable_at_once || (of_lease && !event->kept))
 		return 0;
 	add_event(&c->gathering, event);
 	if (event->type == FAIR_EV_GRANTED)
@@ -194,7 +196,7 @@ static void send_off(struct commit *c, uint64_t now)
 	c->number++;
 	c->in_flight = true;
 	c->probe_at = FAIR_NEVER;
-	batch_make(&c->batch, c->fair, c->flying.events, c->flying.event_count);
+	batch_make(&c->batch, &c->source, c->flying.events, c->flying.event_count);
 	c->store->ops->commit(c->store, now, &c->batch);
 }
 

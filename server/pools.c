@@ -10,6 +10,7 @@
 struct pool {
 	struct store_pool kept;            /* its texts are ours */
 	struct calculator *calculator;     /* NULL: max_slots / num_demanding_tenants */
+	bool transient;                    /* configured, and changed since */
 };
 
 struct pools {
@@ -19,26 +20,35 @@ struct pools {
 	char *error;                       /* while loading */
 };
 
-/* add copies a pool and compiles its expression, which stands at `origin`. */
-static bool add(struct pools *pools, const struct store_pool *kept, const char *origin, char *error)
+static void pool_fini(struct pool *pool)
+{
+	calculator_destroy(pool->calculator);
+	free((char *)(uintptr_t)pool->kept.name);
+	free((char *)(uintptr_t)pool->kept.share_calculator);
+}
+
+/* add copies a pool and compiles its expression; false with the reason. */
+static bool add(struct pools *pools, const struct store_pool *kept, char reason[API_REASON_MAX])
 {
 	struct pool *list = reallocarray(pools->list, pools->count + 1, sizeof(*list)), *pool;
-	char reason[512];
 
+	snprintf(reason, API_REASON_MAX, "out of memory");
 	if (!list)
-		return config_fail(error, "out of memory");
+		return false;
 	pools->list = list;
-	pool = &list[pools->count++];
+	pool = &list[pools->count];
 	*pool = (struct pool){.kept = *kept};
 	pool->kept.name = strdup(kept->name);
 	pool->kept.share_calculator = strdup(kept->share_calculator);
-	if (!pool->kept.name || !pool->kept.share_calculator)
-		return config_fail(error, "out of memory");
-	if (!*kept->share_calculator)
-		return true;
-	pool->calculator = calculator_create(pool->kept.name, pool->kept.share_calculator, kept->max_slots, reason, sizeof(reason));
-	return pool->calculator ||
-	       config_fail(error, "%s: share_calculator of pool '%s': %s", origin, kept->name, reason);
+	if (pool->kept.name && *kept->share_calculator && pool->kept.share_calculator)
+		pool->calculator =
+			calculator_create(pool->kept.name, pool->kept.share_calculator, kept->max_slots, reason, API_REASON_MAX);
+	if (!pool->kept.name || !pool->kept.share_calculator || (*kept->share_calculator && !pool->calculator)) {
+		pool_fini(pool);
+		return false;
+	}
+	pools->count++;
+	return true;
 }
 
 static bool add_configured(struct pools *pools, const struct config_pool *pool, char *error)
@@ -52,8 +62,10 @@ static bool add_configured(struct pools *pools, const struct config_pool *pool, 
 		.share_calculator = pool->share_calculator,
 		.configured = true,
 	};
+	char reason[API_REASON_MAX];
 
-	return add(pools, &kept, config_origin(pool, "share_calculator"), error);
+	return add(pools, &kept, reason) || config_fail(error, "%s: share_calculator of pool '%s': %s",
+	                                                config_origin(pool, "share_calculator"), pool->name, reason);
 }
 
 struct pools *pools_create(const struct config *config, char error[CONFIG_ERROR_MAX])
@@ -77,11 +89,8 @@ void pools_destroy(struct pools *pools)
 {
 	if (!pools)
 		return;
-	for (size_t i = 0; i < pools->count; i++) {
-		calculator_destroy(pools->list[i].calculator);
-		free((char *)(uintptr_t)pools->list[i].kept.name);
-		free((char *)(uintptr_t)pools->list[i].kept.share_calculator);
-	}
+	for (size_t i = 0; i < pools->count; i++)
+		pool_fini(&pools->list[i]);
 	free(pools->list);
 	free(pools);
 }
@@ -125,14 +134,17 @@ static bool take_in(void *context, const struct store_pool *kept)
 	struct pools *pools = context;
 	const struct pool *configured = find(pools, kept->name);
 	struct store_pool lives_on = *kept;
+	char reason[API_REASON_MAX];
 
 	if (configured) {
 		log_differences(kept, &configured->kept);
 		return true;
 	}
-	log_text(LOG_WARNING, "a stored pool is not configured: it lives on as it was stored", "pool", kept->name);
+	if (kept->configured)
+		log_text(LOG_WARNING, "a stored pool is configured no longer: it lives on as it was stored", "pool", kept->name);
 	lives_on.configured = false;
-	return add(pools, &lives_on, pools->config->store, pools->error);
+	return add(pools, &lives_on, reason) || config_fail(pools->error, "%s: share_calculator of the stored pool '%s': %s",
+	                                                    pools->config->store, kept->name, reason);
 }
 
 bool pools_load(struct pools *pools, struct store *store, char error[CONFIG_ERROR_MAX])
@@ -165,7 +177,7 @@ bool pools_keep(const struct pools *pools, struct store *store, char error[CONFI
 
 /* ---- the state ---- */
 
-static bool add_to(struct fair *fair, const struct pool *pool)
+static struct fair_pool_config config_of(const struct pool *pool)
 {
 	struct fair_pool_config config = {
 		.pool = pool->kept.name,
@@ -179,27 +191,87 @@ static bool add_to(struct fair *fair, const struct pool *pool)
 		config.calculator = calculator_share;
 		config.calculator_context = pool->calculator;
 	}
-	return fair_pool_add(fair, &config) == FAIR_OK;
+	return config;
 }
 
 bool pools_add(const struct pools *pools, struct fair *fair)
 {
-	for (size_t i = 0; i < pools->count; i++)
-		if (!add_to(fair, &pools->list[i]))
+	for (size_t i = 0; i < pools->count; i++) {
+		struct fair_pool_config config = config_of(&pools->list[i]);
+
+		if (fair_pool_add(fair, &config) != FAIR_OK)
 			return false;
+	}
 	return true;
 }
 
-const char *pools_calculator_of(void *context, const char *name)
+/* ---- at run time ---- */
+
+bool pools_get(void *context, const char *name, struct store_pool *ret)
 {
 	const struct pool *pool = find(context, name);
 
-	return pool && *pool->kept.share_calculator ? pool->kept.share_calculator : NULL;
+	if (pool)
+		*ret = pool->kept;
+	return pool != NULL;
 }
 
-bool pools_configured(void *context, const char *name)
+static void forget(struct pools *pools, size_t i)
+{
+	pool_fini(&pools->list[i]);
+	pools->list[i] = pools->list[--pools->count];
+}
+
+/* The new one is made beside the old, which is let go when the state has taken the new. */
+enum fair_err pools_set(void *context, struct fair *fair, uint64_t now, const struct api_pool *pool, bool *ret_created,
+                        char reason[API_REASON_MAX])
+{
+	struct pools *pools = context;
+	const struct pool *old = find(pools, pool->name);
+	size_t old_at = old ? (size_t)(old - pools->list) : 0;
+	const struct store_pool kept = {
+		.name = pool->name,
+		.max_slots = pool->max_slots,
+		.min_share = pool->min_share,
+		.max_waiting = pool->max_waiting,
+		.tenant_max_waiting = pool->tenant_max_waiting,
+		.share_calculator = pool->share_calculator ? pool->share_calculator : "",
+		.configured = old && old->kept.configured,
+	};
+	struct fair_pool_config config;
+	enum fair_err err;
+
+	if (!add(pools, &kept, reason))
+		return FAIR_OK;
+	*reason = '\0';
+	pools->list[pools->count - 1].transient = kept.configured;
+	config = config_of(&pools->list[pools->count - 1]);
+	err = fair_pool_set(fair, now, &config, ret_created);
+	if (err)
+		forget(pools, pools->count - 1);
+	else if (old)
+		forget(pools, old_at);
+	return err;
+}
+
+enum fair_err pools_remove(void *context, struct fair *fair, uint64_t now, const char *name)
+{
+	struct pools *pools = context;
+	const struct pool *pool = find(pools, name);
+	enum fair_err err = fair_pool_remove(fair, now, name);
+
+	if (!err && pool)
+		forget(pools, (size_t)(pool - pools->list));
+	return err;
+}
+
+struct api_pool_info pools_info(void *context, const char *name)
 {
 	const struct pool *pool = find(context, name);
 
-	return pool && pool->kept.configured;
+	if (!pool)
+		return (struct api_pool_info){0};
+	return (struct api_pool_info){.share_calculator = *pool->kept.share_calculator ? pool->kept.share_calculator : NULL,
+	                              .configured = pool->kept.configured,
+	                              .transient = pool->transient};
 }

@@ -3,6 +3,7 @@
 #ifndef FAIRSHARED_POOLS_H
 #define FAIRSHARED_POOLS_H
 
+#include "api.h"
 #include "config.h"
 #include "store.h"
 
@@ -19,8 +20,18 @@ bool pools_keep(const struct pools *pools, struct store *store, char error[CONFI
 /* pools_add adds all to an empty state; false without memory. */
 bool pools_add(const struct pools *pools, struct fair *fair);
 
-/* For the api; context is the struct pools. pools_calculator_of: NULL when there is no expression. */
-const char *pools_calculator_of(void *context, const char *name);
-bool pools_configured(void *context, const char *name);
+/* pools_get is that of a struct batch_source; context is the struct pools. */
+bool pools_get(void *context, const char *name, struct store_pool *ret);
+
+/*
+ * For the api: pools_set changes or adds a pool at run time, pools_remove removes one (a configured one it does not).
+ * *ret_reason is why an expression is wrong: then nothing changed and the result is FAIR_OK.
+ */
+enum fair_err pools_set(void *context, struct fair *fair, uint64_t now, const struct api_pool *pool, bool *ret_created,
+                        char reason[API_REASON_MAX]);
+enum fair_err pools_remove(void *context, struct fair *fair, uint64_t now, const char *name);
+
+/* pools_info is api_config.pool_info; context is the struct pools. */
+struct api_pool_info pools_info(void *context, const char *name);
 
 #endif

@@ -145,6 +145,7 @@ static bool service_create(struct server *server)
 {
 	const struct config *config = server->config;
 	const struct api_hooks hooks = {.context = server, .answer = answer, .store = store, .random = fill_random};
+	const struct batch_source source = {.fair = server->fair, .get = pools_get, .context = server->pools};
 	struct api_config api = api_config_default();
 
 	api.min_ttl_ns = config->min_ttl_ns;
@@ -156,12 +157,15 @@ static bool service_create(struct server *server)
 	api.version = FAIRSHARED_VERSION;
 	api.openapi = openapi_begin;
 	api.openapi_len = (size_t)(openapi_end - openapi_begin);
-	api.share_calculator_of = pools_calculator_of;
-	api.pool_configured = pools_configured;
+	api.pool_info = pools_info;
+	api.pool_set = pools_set;
+	api.pool_remove = pools_remove;
 	api.pools_context = server->pools;
+	api.max_waiting = (uint32_t)config->pools[0].max_waiting;
+	api.tenant_max_waiting = (uint32_t)config->pools[0].tenant_max_waiting;
 	api.requests_max = parked_max(config);
 	server->api = api_create(server->fair, &api, &hooks, clock_now());
-	server->commit = commit_create(server->store, server->fair);
+	server->commit = commit_create(server->store, server->fair, &source);
 	return server->api && server->commit;
 }
 

@@ -21,14 +21,6 @@ struct store;
 
 enum store_state { STORE_BUSY, STORE_COMMITTED, STORE_FAILED };
 
-/* What is kept of a pool. `configured`: it is named by flags, environment or file. */
-struct store_pool {
-	const char *name;
-	uint32_t max_slots, min_share, max_waiting, tenant_max_waiting;
-	const char *share_calculator;      /* "" for none */
-	bool configured;
-};
-
 struct store_ops {
 	bool durable_at_once;     /* nothing to commit: whatever happens is as durable as it ever gets */
 

@@ -24,6 +24,10 @@ enum statement {
 	DELETE_LEASE,
 	PUT_TENANT,
 	DELETE_TENANT,
+	PUT_POOL,
+	DELETE_POOL,
+	DELETE_POOL_TENANTS,
+	DELETE_POOL_LEASES,
 	PUT_TOKEN,
 	TRY,
 	STATEMENTS,
@@ -39,6 +43,11 @@ static const char *const statements[STATEMENTS] = {
 	[PUT_TENANT] = ("INSERT OR REPLACE INTO tenants(pool, tenant, number, closing, automatic, anonymous, revoke_below,"
 					" instances) VALUES(?, ?, ?, ?, ?, ?, ?, ?)"),
 	[DELETE_TENANT] = "DELETE FROM tenants WHERE pool = ? AND tenant = ?",
+	[PUT_POOL] = ("INSERT OR REPLACE INTO pools(name, max_slots, min_share, max_waiting, tenant_max_waiting,"
+				  " share_calculator, configured) VALUES(?, ?, ?, ?, ?, ?, ?)"),
+	[DELETE_POOL] = "DELETE FROM pools WHERE name = ?",
+	[DELETE_POOL_TENANTS] = "DELETE FROM tenants WHERE pool = ?",
+	[DELETE_POOL_LEASES] = "DELETE FROM leases WHERE pool = ?",
 	[PUT_TOKEN] = "INSERT OR REPLACE INTO meta(name, value) VALUES('next_token', ?)",
 	/* SQLite does not write a page that stays as it was: only another value tries whether the disk can be written. */
 	[TRY] = "INSERT INTO meta(name, value) VALUES('tries', 1) ON CONFLICT(name) DO UPDATE SET value = value + 1",
@@ -193,6 +202,35 @@ static bool write_tenant(struct sqlite_store *s, const struct batch_tenant *tena
 	return write_end(&w);
 }
 
+static bool write_pool(struct sqlite_store *s, const struct store_pool *pool)
+{
+	struct writing w = write_begin(s, PUT_POOL);
+
+	put_text(&w, pool->name);
+	put_number(&w, pool->max_slots);
+	put_number(&w, pool->min_share);
+	put_number(&w, pool->max_waiting);
+	put_number(&w, pool->tenant_max_waiting);
+	put_text(&w, pool->share_calculator);
+	put_number(&w, pool->configured);
+	return write_end(&w);
+}
+
+/* A pool goes with all that is in it. */
+static bool delete_pool(struct sqlite_store *s, const char *name)
+{
+	static const enum statement deletes[] = {DELETE_POOL_LEASES, DELETE_POOL_TENANTS, DELETE_POOL};
+
+	for (size_t i = 0; i < sizeof(deletes) / sizeof(deletes[0]); i++) {
+		struct writing w = write_begin(s, deletes[i]);
+
+		put_text(&w, name);
+		if (!write_end(&w))
+			return false;
+	}
+	return true;
+}
+
 static bool write_token(struct sqlite_store *s, uint64_t next_token)
 {
 	struct writing w = write_begin(s, PUT_TOKEN);
@@ -203,13 +241,19 @@ static bool write_token(struct sqlite_store *s, uint64_t next_token)
 
 static bool write_rows(struct sqlite_store *s, const struct batch *batch)
 {
+	for (size_t i = 0; i < batch->pool_count; i++) {
+		const struct batch_pool *pool = &batch->pools[i];
+
+		if (pool->gone ? !delete_pool(s, pool->pool.name) : !write_pool(s, &pool->pool))
+			return false;
+	}
 	for (size_t i = 0; i < batch->tenant_count; i++)
 		if (!write_tenant(s, &batch->tenants[i]))
 			return false;
 	for (size_t i = 0; i < batch->lease_count; i++)
 		if (!write_lease(s, &batch->leases[i]))
 			return false;
-	if (batch->tenant_count == 0 && batch->lease_count == 0 && !write_plain(s, TRY))
+	if (batch->tenant_count == 0 && batch->lease_count == 0 && batch->pool_count == 0 && !write_plain(s, TRY))
 		return false;
 	return batch->next_token == s->next_token || write_token(s, batch->next_token);
 }
@@ -345,32 +389,12 @@ static bool load(struct store *store, struct fair *fair, uint64_t now, char erro
 	return sqlite_read_state(&of(store)->file, fair, now, &counts, error);
 }
 
-static bool write_pool(struct sqlite_store *s, sqlite3_stmt *statement, const struct store_pool *pool)
-{
-	struct writing w = {.store = s, .statement = statement, .bound = true};
-
-	put_text(&w, pool->name);
-	put_number(&w, pool->max_slots);
-	put_number(&w, pool->min_share);
-	put_number(&w, pool->max_waiting);
-	put_number(&w, pool->tenant_max_waiting);
-	put_text(&w, pool->share_calculator);
-	put_number(&w, pool->configured);
-	return write_end(&w);
-}
-
 static bool write_pools(struct sqlite_store *s, const struct store_pool *pools, size_t count)
 {
-	sqlite3_stmt *statement = sqlite_file_prepare(&s->file,
-												  "INSERT INTO pools(name, max_slots, min_share, max_waiting,"
-												  " tenant_max_waiting, share_calculator, configured)"
-												  " VALUES(?, ?, ?, ?, ?, ?, ?)",
-												  s->reason);
-	bool ok = statement && sqlite_file_exec(&s->file, "DELETE FROM pools", s->reason);
+	bool ok = sqlite_file_exec(&s->file, "DELETE FROM pools", s->reason);
 
 	for (size_t i = 0; ok && i < count; i++)
-		ok = write_pool(s, statement, &pools[i]);
-	sqlite3_finalize(statement);
+		ok = write_pool(s, &pools[i]);
 	return ok;
 }
 

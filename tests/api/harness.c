@@ -121,6 +121,13 @@ static void add_pool(struct world *w, const char *name, uint32_t slots, const st
 		abort();
 }
 
+/* The pools that a world begins with are configured. */
+static struct api_pool_info pool_info(void *context, const char *pool)
+{
+	(void)context;
+	return (struct api_pool_info){.configured = strcmp(pool, "default") == 0 || strcmp(pool, "other") == 0};
+}
+
 struct world *world_create(struct world_config config)
 {
 	struct world *w = calloc(1, sizeof(*w));
@@ -140,6 +147,7 @@ struct world *world_create(struct world_config config)
 	if (config.requests_max > 0)
 		api.requests_max = config.requests_max;
 	api.auto_register = config.auto_register;
+	api.pool_info = pool_info;
 	api.version = "1.2.3";
 	api.openapi = "openapi: 3.0.3\n";
 	api.openapi_len = strlen(api.openapi);

@@ -49,6 +49,9 @@ static void each_refusal(struct world *w)
 										"GET /stats",
 										"GET /pools",
 										"GET /pools/x",
+										"PUT /pools/x",
+										"PATCH /pools/x",
+										"DELETE /pools/x",
 										"GET /check",
 										"GET /healthz",
 										"GET /readyz",
@@ -109,6 +112,24 @@ static void leases(struct world *w)
 	ask(w, "GET /pools/default", NULL);
 }
 
+static void pools(struct world *w)
+{
+	struct exchange *a;
+
+	ask(w, "PUT /pools/farm", "{\"max_slots\":1}");
+	ask(w, "PUT /pools/farm", "{\"max_slots\":2}");
+	ask(w, "PUT /pools/a%2Fb", "{\"max_slots\":2}");
+	ask(w, "PATCH /pools/farm", "{\"min_share\":2}");
+	ask(w, "PATCH /pools/nowhere", "{\"min_share\":2}");
+	ask(w, "POST /tenants", "{\"tenant_id\":\"erin\",\"pool\":\"farm\"}");
+	a = acquire(w, "erin", ",\"pool\":\"farm\"", NULL);
+	ask(w, "DELETE /pools/farm", NULL);
+	lease(w, "DELETE", a, "", NULL);
+	ask(w, "DELETE /pools/farm", NULL);
+	ask(w, "DELETE /pools/farm", NULL);
+	ask(w, "DELETE /pools/default", NULL);
+}
+
 static void tenants(struct world *w)
 {
 	ask(w, "POST /tenants", "{\"tenant_id\":\"carol\",\"instance\":\"p1\"}");
@@ -151,7 +172,11 @@ static void store(void)
 	struct exchange *a = acquire(w, "alice", "", NULL);
 	char body[128];
 
+	ask(w, "PUT /pools/old", "{\"max_slots\":1}");
 	w->slow = true;
+	ask(w, "PUT /pools/new", "{\"max_slots\":1}");
+	ask(w, "PATCH /pools/new", "{\"max_slots\":2}");
+	ask(w, "DELETE /pools/old", NULL);
 	ask(w, "POST /tenants", "{\"tenant_id\":\"carol\"}");
 	ask(w, "DELETE /tenants/carol", NULL);
 	lease(w, "PUT", a, "", "{\"ttl_seconds\":7}");
@@ -173,6 +198,7 @@ int main(void)
 
 	leases(w);
 	each_refusal(w);
+	pools(w);
 	tenants(w);
 	print(w);
 	world_destroy(w);

@@ -72,7 +72,7 @@ const missed = broken.filter((reply) => fault(reply) === undefined);
 
 // Each described status of each operation has been seen, but for those that need a failing store or a full server.
 const seen = new Set(replies.map((reply) => `${reply.method} ${reply.route} ${reply.status}`));
-const unseen = Object.entries(openapi.paths).flatMap(([route, item]) => ['get', 'put', 'post', 'delete']
+const unseen = Object.entries(openapi.paths).flatMap(([route, item]) => ['get', 'put', 'post', 'patch', 'delete']
 	.filter((method) => method in item)
 	.flatMap((method) => Object.keys(item[method].responses).map((status) => `${method.toUpperCase()} ${route} ${status}`)))
 	.filter((line) => !seen.has(line) && !line.endsWith(' 503'));

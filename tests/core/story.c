@@ -218,6 +218,8 @@ static void drain(struct teller *s)
 		case FAIR_EV_TENANT_GONE:
 			tell(s, "%s gone", e.tenant);
 			break;
+		case FAIR_EV_POOL:
+		case FAIR_EV_POOL_GONE:
 		case FAIR_EV_FORGOTTEN:
 			break;
 		}

@@ -396,7 +396,6 @@ static void check_lives_on(struct server *server, const char *id)
 {
 	json_t *pool = pool_of(server, "other");
 
-	server_says(server, "a stored pool is not configured: it lives on as it was stored\",\"pool\":\"other\"");
 	cr_assert(json_is_false(json_object_get(pool, "configured")));
 	cr_assert(json_is_true(json_object_get(pool_of(server, "default"), "configured")));
 	cr_assert(json_integer_value(json_object_get(pool, "max_slots")) == 10);
@@ -417,6 +416,7 @@ Test(restart, a_pool_that_is_configured_no_longer_lives_on_with_its_leases_and_c
 	id = must_acquire(server, "alice", ",\"pool\":\"other\"", NULL);
 	server_stop(server);
 	server = server_start("--store", store, NULL);
+	server_says(server, "a stored pool is configured no longer: it lives on as it was stored\",\"pool\":\"other\"");
 	check_lives_on(server, id);
 	must_acquire(server, "bob", ",\"pool\":\"other\"", NULL);
 	reply = call(server, "GET", "/stats?pool=other", NULL, NULL);
@@ -430,6 +430,52 @@ Test(restart, a_pool_that_is_configured_no_longer_lives_on_with_its_leases_and_c
 	server_says(server, "\"pool\":\"other\",\"key\":\"max_slots\",\"was\":10,\"is\":11}");
 	cr_assert(json_is_true(json_object_get(pool_of(server, "other"), "configured")));
 	cr_assert(heartbeat(server, id)->status == 200);
+	server_stop(server);
+}
+
+/* ---- pools that are changed at run time ---- */
+
+#define FARM "{\"max_slots\":4,\"min_share\":2,\"share_calculator\":\"max_slots // num_demanding_tenants + 1\"}"
+
+Test(restart, a_pool_made_at_run_time_lives_on_with_its_leases)
+{
+	const char *store = new_store(), *id;
+	struct server *server = server_start("--store", store, NULL);
+	json_t *pool;
+
+	cr_assert(call(server, "PUT", "/pools/farm", FARM, NULL)->status == 201);
+	cr_assert(call(server, "PUT", "/pools/gone", "{\"max_slots\":1}", NULL)->status == 201);
+	id = must_acquire(server, "alice", ",\"pool\":\"farm\"", NULL);
+	must_release(server, must_acquire(server, "alice", ",\"pool\":\"gone\"", NULL));
+	cr_assert(call(server, "DELETE", "/pools/gone", NULL, NULL)->status == 204);
+	cr_assert(call(server, "PUT", "/pools/gone", "{\"max_slots\":7}", NULL)->status == 201);
+	server_kill(server);
+	server = server_start("--store", store, NULL);
+	pool = pool_of(server, "farm");
+	cr_assert(json_integer_value(json_object_get(pool, "max_slots")) == 4);
+	cr_assert(json_integer_value(json_object_get(pool, "min_share")) == 2);
+	cr_assert_str_eq(json_string_value(json_object_get(pool, "share_calculator")),
+					 "max_slots // num_demanding_tenants + 1");
+	cr_assert(heartbeat(server, id)->status == 200);
+	/* The one that was made anew has nothing of the old. */
+	cr_assert(json_integer_value(json_object_get(pool_of(server, "gone"), "max_slots")) == 7);
+	refused(call(server, "GET", "/tenants/alice?pool=gone", NULL, NULL), 404, "tenant-not-found");
+	refused(call(server, "PATCH", "/pools/farm", "{\"share_calculator\":\"1 +\"}", NULL), 422, "invalid-value");
+	server_stop(server);
+}
+
+Test(restart, a_configured_pool_that_was_changed_is_set_back)
+{
+	const char *store = new_store();
+	struct server *server = server_start("--store", store, "--max-slots", "3", NULL);
+	struct reply *reply = call(server, "PATCH", "/pools/default", "{\"max_slots\":8}", NULL);
+
+	cr_assert(reply->status == 200 && json_is_true(json_object_get(reply->json, "transient")), "%s", reply->body);
+	server_kill(server);
+	server = server_start("--store", store, "--max-slots", "3", NULL);
+	server_says(server, "\"pool\":\"default\",\"key\":\"max_slots\",\"was\":8,\"is\":3}");
+	cr_assert(json_integer_value(json_object_get(pool_of(server, "default"), "max_slots")) == 3);
+	cr_assert(json_is_false(json_object_get(pool_of(server, "default"), "transient")));
 	server_stop(server);
 }
 

@@ -215,8 +215,12 @@ static void become_nobody(void)
 int main(int argc, char **argv)
 {
 	const char *path = getenv("UNIT"), *unit;
+	int program;
 
 	must(path && argc > 1, "usage: UNIT=FILE sandbox PROGRAM [ARGUMENT]...");
+	/* Opened as root: it may lie in a folder that nobody else may enter. */
+	program = open(argv[1], O_RDONLY | O_CLOEXEC);
+	must(program >= 0, argv[1]);
 	unit = read_all(fopen(path, "re"));
 	for (size_t i = 0; i < sizeof(must_stand_in_it) / sizeof(must_stand_in_it[0]); i++)
 		if (!strstr(unit, must_stand_in_it[i]))
@@ -228,6 +232,6 @@ int main(int argc, char **argv)
 	must(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0, "prctl");
 	filter_arguments(unit);
 	filter_calls(unit);
-	execv(argv[1], argv + 1);
+	fexecve(program, argv + 1, environ);
 	fail("%s", argv[1]);
 }

@@ -188,10 +188,14 @@ class Handler(BaseHTTPRequestHandler):
     do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = exchange
 
     def handle(self):
+        connections = self.server.proxy.connections
+        connections.add(self.connection)
         try:
             super().handle()
         except OSError:
             pass    # the client left
+        finally:
+            connections.discard(self.connection)
 
     def log_message(self, *_):
         pass
@@ -229,6 +233,7 @@ class Proxy:
         self.prefix = ""
         self.requests = []
         self.rules = []
+        self.connections = set()
         self.lock = threading.Lock()
         self.unix_path = os.path.join(folder, "proxy.sock")
         self.listeners = [TcpServer(("127.0.0.1", 0), Handler), UnixServer(self.unix_path, Handler)]
@@ -246,6 +251,14 @@ class Proxy:
             listener.shutdown()
             listener.server_close()
 
+    def drop_connections(self):
+        """Closes what clients have open, as a server does that ends."""
+        for connection in list(self.connections):
+            try:
+                connection.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass    # it is closed already
+
     def take(self, request):
         """Records the request and says what happens to it."""
         with self.lock:
@@ -257,17 +270,18 @@ class Proxy:
             self.requests.append(request)
             return action
 
+    def add(self, rule):
+        with self.lock:
+            self.rules.append(rule)
+        return rule
+
     def plan(self, pattern, *actions):
         """The next requests that match ("POST /leases", "DELETE /leases/*") meet these actions, one each."""
-        with self.lock:
-            self.rules.append(Rule(pattern, actions))
-            return self.rules[-1]
+        return self.add(Rule(pattern, actions))
 
     def always(self, pattern, action):
         """All requests that match meet this action, until end() of what is returned."""
-        with self.lock:
-            self.rules.append(Rule(pattern, itertools.repeat(action)))
-            return self.rules[-1]
+        return self.add(Rule(pattern, itertools.repeat(action)))
 
     def seen(self, pattern="*"):
         """The requests so far that match, oldest first."""

@@ -33,7 +33,7 @@ def check(condition, message):
 
 
 def until(condition, what, within=SOON):
-    """Waits until condition() is true and returns its value."""
+    """Waits until condition() is true, and returns its value."""
     end = time.monotonic() + within
     while True:
         value = condition()
@@ -55,7 +55,9 @@ class Server:
     def __init__(self, binary, folder, store, flags, proxy):
         self.log_path = os.path.join(folder, "server.log")
         self.proxy = proxy
-        self.command = [binary, "--listen", "127.0.0.1:0", "--log-format", "text", "--http-daemons", "1",
+        with open(f"{folder}/fairshared.conf", "w", encoding="utf-8") as config:
+            config.write("[pool other]\n")
+        self.command = [binary, "--config", f"{folder}/fairshared.conf", "--listen", "127.0.0.1:0", "--log-format", "text", "--http-daemons", "1",
                         "--store", "memory" if store == "memory" else f"sqlite:{folder}/fairshared.db",
                         "--durability", "normal", "--min-ttl", "100ms", "--drain-timeout", "500ms", *flags]
         self.process = None
@@ -79,6 +81,7 @@ class Server:
         if self.process.poll() is None:
             self.process.send_signal(how)
         self.process.wait(20)
+        self.proxy.drop_connections()
 
     def restart(self, how=signal.SIGTERM):
         self.stop(how)
@@ -182,6 +185,19 @@ http {{
         self.process.wait(20)
 
 
+def runs_in(pid, process):
+    """Whether `pid` is this process or one that it started, or that those started."""
+    while pid > 1:
+        if pid == process.pid:
+            return True
+        try:
+            with open(f"/proc/{pid}/stat", encoding="utf-8") as stat:
+                pid = int(stat.read().rpartition(")")[2].split()[1])
+        except OSError:
+            return False
+    return False
+
+
 class Event(dict):
     """What a driver wrote, with the time of its arrival."""
 
@@ -198,7 +214,6 @@ class Driver:
         with open(self.log_path, "wb") as log:
             self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log,
                                             env=clean_environment(**environment))
-        self.pid = self.process.pid
         self.events = []        # those that no step has waited for yet
         self.news = threading.Condition()
         self.ended = False
@@ -246,6 +261,11 @@ class Driver:
             wrong = [event for event in self.events if event.get("event") in kinds]
         check(not wrong, f"there should be no such event: {wrong}")
 
+    def forget(self, *kinds):
+        """Takes all events of these kinds from the list; there may be none."""
+        with self.news:
+            self.events = [event for event in self.events if event.get("event") not in kinds]
+
     def acquire(self, name, timeout=None):
         self.tell("acquire", name=name, timeout=timeout)
 
@@ -260,19 +280,28 @@ class Driver:
         self.tell("release", name=name)
         return self.expect("released", name=name)
 
-    def end_input(self):
+    def is_named(self, name):
+        """Whether this is host:pid of the client."""
+        host, _, pid = name.rpartition(":")
+        return host == socket.gethostname() and pid.isdecimal() and runs_in(int(pid), self.process)
+
+    def leave(self, within=SOON):
+        """Ends the driver's input, whereupon it has to end."""
         self.process.stdin.close()
+        try:
+            check(self.process.wait(within) == 0, f"the driver ended with {self.process.returncode}")
+        except subprocess.TimeoutExpired as error:
+            raise Failure(f"the driver does not end within {within} s after its input ended") from error
 
     def kill(self):
         self.process.kill()
         self.process.wait()
 
     def finish(self):
-        """Closes the client and has the driver leave; what comes unasked then is a failure."""
+        """Closes the client and has the driver leave."""
         self.tell("close")
         self.expect("closed")
-        self.end_input()
-        check(self.process.wait(SOON) == 0, f"the driver ended with {self.process.returncode}")
+        self.leave()
 
     def cleanup(self):
         if self.process.poll() is None:
@@ -318,12 +347,12 @@ class Stage:
         driver.expect("opened", within=2 * SOON)
         return driver
 
-    def logs(self):
-        """What the server and the drivers wrote, for a failure; the last of it."""
+    def logs(self, last=40):
+        """What the server and the drivers wrote; only so many lines of each."""
         for path in [self.server and self.server.log_path] + [driver.log_path for driver in self.drivers]:
             if path and os.path.exists(path):
                 with open(path, encoding="utf-8", errors="replace") as log:
-                    for line in log.readlines()[-40:]:
+                    for line in log.readlines()[-last if last else None:]:
                         yield f"{os.path.basename(path)}: {line.rstrip()}"
 
     def requests(self):
@@ -344,4 +373,4 @@ class Stage:
 
     def reports(self):
         """Lines in which a sanitizer complains."""
-        return [line for line in self.logs() if REPORT.search(line)]
+        return [line for line in self.logs(None) if REPORT.search(line)]

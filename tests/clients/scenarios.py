@@ -197,6 +197,18 @@ def refusals_are_handed_on(stage):
     driver.finish()
 
 
+@scenario()
+def refused_while_it_waits(stage):
+    """A refusal that comes while an acquire waits is the caller's error too."""
+    stage.server.take()
+    driver = stage.driver()
+    driver.acquire("a")
+    waits(stage)
+    stage.server.call("DELETE", "/tenants/alice")
+    driver.expect("error", name="a", code="tenant-closing")
+    driver.finish()
+
+
 @scenario(any_way=False, seconds=32)
 def wait_that_was_used_up(stage):
     """A caller without a deadline waits in polls of 30 s; a no-slot after them is followed by the next at once, with the same
@@ -230,6 +242,21 @@ def answer_lost_after_the_grant(stage):
     driver.release("a")
     nothing_left(stage)
     driver.finish()
+
+
+@scenario(seconds=3)
+def grant_that_was_not_fetched_in_time(stage):
+    """A grant whose answer was lost, and that ended before the client got through again, is followed by another, or is an error."""
+    stage.proxy.plan("POST /leases", cut_after)
+    broken = stage.proxy.always("*", cut_before)
+    driver = stage.driver(ttl=1)
+    driver.acquire("a")
+    until(lambda: stage.server.stats()["expired_total"] == 1, "the first grant has run out")
+    broken.end()
+    event = driver.expect("granted", "error", name="a", within=8)
+    check(event["event"] == "granted" or event["code"] == "lease-ended", f"the error is {event}")
+    driver.finish()
+    nothing_left(stage)
 
 
 @scenario(seconds=4)
@@ -393,6 +420,24 @@ def cancel_while_all_fails(stage):
     driver.finish()
 
 
+@scenario(seconds=8)
+def deadline_at_the_moment_of_the_grant(stage):
+    """An acquire whose caller's deadline passes when its grant is under way leaves no slot taken."""
+    driver = stage.driver()
+    for number in range(25):
+        name = f"a{number}"
+        held = stage.server.take()
+        driver.acquire(name, timeout=0.2)
+        waits(stage)
+        asked = stage.proxy.seen("POST /leases")[-1]
+        time.sleep(max(0, asked.at + stage.random.uniform(0.19, 0.21) - time.monotonic()))
+        stage.server.give_back(held)
+        if driver.expect("granted", "no-slot", name=name)["event"] == "granted":
+            driver.release(name)
+        nothing_left(stage)
+    driver.finish()
+
+
 # --- Heartbeats
 
 @scenario("--max-slots", "3", needs=["several"], seconds=6)
@@ -412,6 +457,22 @@ def one_batch_for_several_leases(stage):
     check(not stage.proxy.seen("PUT /leases/*"), "no lease is renewed alone")
     check(stage.server.active() == 3, "three leases are held")
     driver.finish()
+
+
+@scenario("--max-slots", "1100", needs=["several"], seconds=15)
+def more_leases_than_a_batch_holds(stage):
+    """A process with 1010 leases renews them all, not more than 1000 in one request."""
+    driver = stage.driver(ttl=15)
+    ids = {driver.take(str(number))["id"] for number in range(1010)}
+    since = time.monotonic()
+
+    def renewed():
+        return [beat for beat in beats(stage) if beat.at > since and beat.status == 200]
+
+    until(lambda: ids <= {lease_id for beat in renewed() for lease_id in beat.json["lease_ids"]}, "all leases are renewed", 12)
+    check(all(len(beat.json["lease_ids"]) <= 1000 for beat in beats(stage)), "no more than 1000 in a request")
+    check(stage.server.active() == len(ids), f"{stage.server.active()} leases are left")
+    driver.kill()
 
 
 @scenario(seconds=7)

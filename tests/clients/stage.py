@@ -23,6 +23,9 @@ READY = re.compile(r"listening on http://127\.0\.0\.1:(\d+)")
 REPORT = re.compile(r"ERROR: \w*Sanitizer|WARNING: ThreadSanitizer|runtime error:")
 
 
+stopping = threading.Event()    # set when no scenario is to go on
+
+
 class Failure(Exception):
     """The client, or the server, did not do what the scenario asks for."""
 
@@ -39,8 +42,16 @@ def until(condition, what, within=SOON):
         value = condition()
         if value:
             return value
+        check(not stopping.is_set(), "the runner was told to stop")
         check(time.monotonic() < end, f"not within {within} s: {what}")
         time.sleep(0.02)
+
+
+def spawn(command, **options):
+    try:
+        return subprocess.Popen(command, **options)
+    except OSError as error:
+        raise Failure(f"{command[0]} does not start: {error.strerror}") from error
 
 
 def clean_environment(**more):
@@ -52,21 +63,24 @@ def clean_environment(**more):
 class Server:
     """The real server. restart() keeps its file, if it has one, but not its port: clients know the proxy's."""
 
-    def __init__(self, binary, folder, store, flags, proxy):
+    def __init__(self, folder, proxy):
+        self.folder = folder
         self.log_path = os.path.join(folder, "server.log")
         self.proxy = proxy
-        with open(f"{folder}/fairshared.conf", "w", encoding="utf-8") as config:
-            config.write("[pool other]\n")
-        self.command = [binary, "--config", f"{folder}/fairshared.conf", "--listen", "127.0.0.1:0", "--log-format", "text", "--http-daemons", "1",
-                        "--store", "memory" if store == "memory" else f"sqlite:{folder}/fairshared.db",
-                        "--durability", "normal", "--min-ttl", "100ms", "--drain-timeout", "500ms", *flags]
         self.process = None
-        self.start()
+
+    def configure(self, binary, store, flags):
+        """There is a second pool, other, beside the default one."""
+        with open(f"{self.folder}/fairshared.conf", "w", encoding="utf-8") as config:
+            config.write("[pool other]\n")
+        self.command = [binary, "--config", f"{self.folder}/fairshared.conf", "--listen", "127.0.0.1:0", "--log-format", "text", "--http-daemons", "1",
+                        "--store", "memory" if store == "memory" else f"sqlite:{self.folder}/fairshared.db",
+                        "--durability", "normal", "--min-ttl", "100ms", "--drain-timeout", "500ms", *flags]
 
     def start(self):
         with open(self.log_path, "ab") as log:
             begin = log.tell()
-            self.process = subprocess.Popen(self.command, stderr=log, stdout=log, stdin=subprocess.DEVNULL, env=clean_environment())
+            self.process = spawn(self.command, stderr=log, stdout=log, stdin=subprocess.DEVNULL, env=clean_environment())
         self.port = int(until(lambda: self.ready(begin), "the server is ready, see its log", 20))
         self.proxy.set_upstream("127.0.0.1", self.port)
 
@@ -94,7 +108,7 @@ class Server:
         self.process.send_signal(signal.SIGCONT)
 
     def close(self):
-        if self.process.poll() is None:
+        if self.process and self.process.poll() is None:
             self.resume()
             self.process.send_signal(signal.SIGTERM)
             try:
@@ -165,24 +179,30 @@ http {{
 }}
 """
 
-    def __init__(self, folder, upstream_port):
+    def __init__(self, folder):
+        self.folder = folder
+        self.log_path = os.path.join(folder, "nginx.log")
+        self.process = None
+
+    def start(self, upstream_port):
         check(NGINX, "nginx is not there: apt-get install nginx-light")
         with socket.create_server(("127.0.0.1", 0)) as probe:
             self.port = probe.getsockname()[1]
-        with open(f"{folder}/nginx.conf", "w", encoding="utf-8") as config:
-            config.write(self.CONFIG.format(folder, self.port, upstream_port))
-        self.process = subprocess.Popen([NGINX, "-c", f"{folder}/nginx.conf", "-e", f"{folder}/nginx.log", "-p", folder],
-                                        stdin=subprocess.DEVNULL)
-        until(self.reachable, f"nginx is ready, see {folder}/nginx.log")
+        with open(f"{self.folder}/nginx.conf", "w", encoding="utf-8") as config:
+            config.write(self.CONFIG.format(self.folder, self.port, upstream_port))
+        self.process = spawn([NGINX, "-c", f"{self.folder}/nginx.conf", "-e", self.log_path, "-p", self.folder],
+                             stdin=subprocess.DEVNULL)
+        until(self.reachable, "nginx is ready, see its log")
 
     def reachable(self):
-        check(self.process.poll() is None, "nginx did not start")
+        check(self.process.poll() is None, "nginx did not start, see its log")
         with socket.socket() as probe:
             return probe.connect_ex(("127.0.0.1", self.port)) == 0
 
     def close(self):
-        self.process.terminate()
-        self.process.wait(20)
+        if self.process:
+            self.process.terminate()
+            self.process.wait(20)
 
 
 def runs_in(pid, process):
@@ -212,7 +232,7 @@ class Driver:
     def __init__(self, command, folder, number, environment):
         self.log_path = os.path.join(folder, f"driver{number}.log")
         with open(self.log_path, "wb") as log:
-            self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log,
+            self.process = spawn(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log,
                                             env=clean_environment(**environment))
         self.events = []        # those that no step has waited for yet
         self.news = threading.Condition()
@@ -318,20 +338,21 @@ class Driver:
 class Stage:
     """All of it for one scenario."""
 
-    def __init__(self, options, name, store, flags, nginx):
+    def __init__(self, options, name):
         self.folder = tempfile.mkdtemp(prefix="play-")
         self.random = random.Random(f"{options.seed}/{name}")
+        self.binary = options.server
         self.command = options.command
         self.drivers = []
-        self.proxy = self.server = self.nginx = None
-        try:
-            self.proxy = Proxy(self.folder)
-            self.server = Server(options.server, self.folder, store, flags, self.proxy)
-            if nginx:
-                self.nginx = Nginx(self.folder, self.proxy.port)
-        except BaseException:
-            self.close()
-            raise
+        self.proxy = Proxy(self.folder)
+        self.server = Server(self.folder, self.proxy)
+        self.nginx = Nginx(self.folder)
+
+    def start(self, store, flags, nginx):
+        self.server.configure(self.binary, store, flags)
+        self.server.start()
+        if nginx:
+            self.nginx.start(self.proxy.port)
         self.url = f"http://127.0.0.1:{self.nginx.port if nginx else self.proxy.port}"
 
     def start_driver(self, **environment):
@@ -349,24 +370,23 @@ class Stage:
 
     def logs(self, last=40):
         """What the server and the drivers wrote; only so many lines of each."""
-        for path in [self.server and self.server.log_path] + [driver.log_path for driver in self.drivers]:
-            if path and os.path.exists(path):
+        for path in [self.server.log_path, self.nginx.log_path] + [driver.log_path for driver in self.drivers]:
+            if os.path.exists(path):
                 with open(path, encoding="utf-8", errors="replace") as log:
                     for line in log.readlines()[-last if last else None:]:
                         yield f"{os.path.basename(path)}: {line.rstrip()}"
 
     def requests(self):
         """What the proxy saw, for a failure; the last of it."""
-        for request in self.proxy.seen()[-60:] if self.proxy else []:
+        for request in self.proxy.seen()[-60:]:
             yield (f"proxy: {request.at:.3f} {request.method} {request.path} {request.query or ''} {request.key or ''} "
-                   f"{request.body.decode(errors='replace')} -> {request.status} {request.ended_at or 0:.3f}")
+                   f"{request.body[:200].decode(errors='replace')} -> {request.status} {request.ended_at or 0:.3f}")
 
     def close(self):
         for driver in self.drivers:
             driver.cleanup()
         for part in (self.server, self.nginx, self.proxy):
-            if part:
-                part.close()
+            part.close()
 
     def remove(self):
         shutil.rmtree(self.folder, ignore_errors=True)

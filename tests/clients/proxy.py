@@ -93,12 +93,16 @@ class Exchange:
         if reply is None:
             self.cut()
             return
+        self.request.status = reply.status
+        self.write(reply, len(reply.body))
+
+    def write(self, reply, length):
+        """Writes the reply, but no more of its body than `length`."""
         lines = [f"HTTP/1.1 {reply.status} {http.client.responses.get(reply.status, 'Status')}"]
         lines += [f"{name}: {value}" for name, value in reply.headers]
         if reply.status != 204:
             lines.append(f"Content-Length: {len(reply.body)}")
-        self.request.status = reply.status
-        self.handler.wfile.write("\r\n".join(lines).encode() + b"\r\n\r\n" + reply.body)
+        self.handler.wfile.write("\r\n".join(lines).encode() + b"\r\n\r\n" + reply.body[:length])
 
     def cut(self):
         self.handler.close_connection = True
@@ -118,6 +122,14 @@ def cut_before(exchange):
 def cut_after(exchange):
     """The server has done it, the client gets no answer."""
     exchange.forward()
+    exchange.cut()
+
+
+def cut_midway(exchange):
+    """The server has done it, the client gets half of the answer."""
+    reply = exchange.forward()
+    if reply is not None:
+        exchange.write(reply, len(reply.body) // 2)
     exchange.cut()
 
 

@@ -261,20 +261,23 @@ class Driver:
             raise Failure(f"the driver takes no commands any more: {error}") from error
 
     def expect(self, *kinds, within=SOON, **members):
-        """Waits for an event of one of these kinds with these members, and takes it from the list."""
+        """Waits for an event of one of these kinds with these members, and takes it from the list. An error of the same acquire
+        ends the waiting."""
         end = time.monotonic() + within
+        what = " or ".join(kinds) + "".join(f" {value}" for value in members.values())
         with self.news:
             while True:
                 for event in self.events:
                     if event.get("event") in kinds and members.items() <= event.items():
                         self.events.remove(event)
                         return event
+                wrong = [event for event in self.events if event.get("event") == "error" and event.get("name") == members.get("name")]
+                check(not wrong, f"no event {what} but {wrong}")
+                check(not self.ended, f"no event {what} before the driver ended; there is {self.events or 'none'}")
+                check(not stopping.is_set(), "the runner was told to stop")
                 left = end - time.monotonic()
-                what = " or ".join(kinds) + "".join(f" {value}" for value in members.values())
-                check(left > 0 and not self.ended,
-                      f"no event {what} " + ("before the driver ended" if self.ended else f"within {within} s")
-                      + f"; there is {self.events or 'none'}")
-                self.news.wait(left)
+                check(left > 0, f"no event {what} within {within} s; there is {self.events or 'none'}")
+                self.news.wait(min(left, 0.5))
 
     def expect_nothing(self, *kinds):
         with self.news:

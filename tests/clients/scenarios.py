@@ -290,10 +290,10 @@ def failures_back_off_with_full_jitter(stage):
 
 
 @scenario(seconds=4)
-def answers_that_are_none(stage):
-    """An answer that cannot be the server's is a failure like others, and so is one whose Retry-After makes no sense."""
-    harm = [answer(200, b"<h1>Welcome</h1>"), answer(201, b"<h1>Welcome</h1>"), answer(201, b'{"id": "ls_', "application/json"),
-            answer(200, b"[]", "application/json"), answer(503, Retry_After="Wed, 21 Oct 2015 07:28:00 GMT"), answer(503, Retry_After="soon")]
+def answers_that_are_broken(stage):
+    """A 201 without a lease in it may hide a grant: it is a failure like others. So is one whose Retry-After makes no sense."""
+    harm = [answer(201, b"<h1>Welcome</h1>"), answer(201, b'{"id": "ls_', "application/json"), answer(201, b"[]", "application/json"),
+            answer(503, Retry_After="Wed, 21 Oct 2015 07:28:00 GMT"), answer(503, Retry_After="soon")]
     stage.proxy.plan("POST /leases", *harm)
     driver = stage.driver()
     lease = driver.take("a", 15)

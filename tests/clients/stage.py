@@ -80,7 +80,7 @@ class Server:
     def start(self):
         with open(self.log_path, "ab") as log:
             begin = log.tell()
-            self.process = spawn(self.command, stderr=log, stdout=log, stdin=subprocess.DEVNULL, env=clean_environment())
+            self.process = spawn(self.command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=clean_environment())
         self.port = int(until(lambda: self.ready(begin), "the server is ready, see its log", 20))
         self.proxy.set_upstream("127.0.0.1", self.port)
 

@@ -249,7 +249,7 @@ def grant_that_was_not_fetched_in_time(stage):
     """A grant whose answer was lost, and that ended before the client got through again, is followed by another, or is an error."""
     stage.proxy.plan("POST /leases", cut_after)
     broken = stage.proxy.always("*", cut_before)
-    driver = stage.driver(ttl=1)
+    driver = stage.driver(ttl=1.5)
     driver.acquire("a")
     until(lambda: stage.server.stats()["expired_total"] == 1, "the first grant has run out")
     broken.end()
@@ -410,6 +410,7 @@ def cancel_before_the_first_answer(stage):
     until(lambda: not stage.proxy.seen("POST /leases")[1].pending, "the request ended")
     nothing_left(stage)
 
+    # On its way to the server the DELETE may overtake the POST: one DELETE right away is not enough.
     for number in range(20):
         name = f"at once {number}"
         driver.acquire(name)
@@ -857,7 +858,7 @@ def environment(stage):
     request as bearer."""
     stage.server.register("carol", pool="other")
     driver = stage.start_driver(FAIRSHARE_URL=stage.url, FAIRSHARE_TENANT="carol", FAIRSHARE_POOL="other", FAIRSHARE_TOKEN="s3cret")
-    driver.tell("open", ttl=1)
+    driver.tell("open", ttl=2)
     driver.expect("opened")
     lease = driver.take("a")
     check((lease["tenant_id"], lease["pool"]) == ("carol", "other"), f"the lease is {lease}")
@@ -882,7 +883,7 @@ def program_over_environment(stage):
 @scenario()
 def who_asks(stage):
     """Every request has the client's User-Agent; without a token there is no Authorization."""
-    driver = stage.driver(ttl=1)
+    driver = stage.driver(ttl=2)
     driver.take("a")
     until(lambda: beats(stage), "a heartbeat")
     driver.finish()
@@ -905,7 +906,7 @@ def label(stage):
 @scenario(needs=["unix"], any_way=False)
 def unix_socket(stage):
     """unix:/path is a server's Unix socket."""
-    driver = stage.driver(ttl=1, url="unix:" + stage.proxy.unix_path)
+    driver = stage.driver(ttl=2, url="unix:" + stage.proxy.unix_path)
     lease = driver.take("a")
     until(lambda: beats_of(stage, lease), "a heartbeat")
     driver.finish()
@@ -917,7 +918,7 @@ def url_with_a_path(stage):
     """A server behind a path is found under that path, with or without a slash at its end."""
     stage.proxy.prefix = "/fair/share"
     for slash in ("", "/"):
-        driver = stage.driver(ttl=1, url=f"{stage.url}/fair/share{slash}")
+        driver = stage.driver(ttl=2, url=f"{stage.url}/fair/share{slash}")
         lease = driver.take("a")
         until(lambda: beats_of(stage, lease), "a heartbeat")
         driver.finish()

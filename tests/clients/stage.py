@@ -73,9 +73,9 @@ class Server:
         """There is a second pool, other, beside the default one."""
         with open(f"{self.folder}/fairshared.conf", "w", encoding="utf-8") as config:
             config.write("[pool other]\n")
-        self.command = [binary, "--config", f"{self.folder}/fairshared.conf", "--listen", "127.0.0.1:0", "--log-format", "text", "--http-daemons", "1",
+        self.command = [binary, "--config", f"{self.folder}/fairshared.conf", "--listen", "127.0.0.1:0", "--log-format", "text",
                         "--store", "memory" if store == "memory" else f"sqlite:{self.folder}/fairshared.db",
-                        "--durability", "normal", "--min-ttl", "100ms", "--drain-timeout", "500ms", *flags]
+                        "--http-daemons", "1", "--durability", "normal", "--min-ttl", "100ms", "--drain-timeout", "500ms", *flags]
 
     def start(self):
         with open(self.log_path, "ab") as log:

@@ -43,7 +43,7 @@ def scenario(*flags, store="memory", needs=(), nginx=False, any_way=True, second
     return add
 
 
-def nothing_left(stage, within=2.0):
+def nothing_left(stage, within=4):
     """Nothing is held and nobody is in line, soon."""
     until(lambda: stage.server.active() == 0 and stage.server.in_line() == 0, "no slot is held, nobody is in line", within)
 
@@ -133,8 +133,8 @@ def deadline_of_the_caller(stage):
     waits(stage)
     event = driver.expect("no-slot", name="a")
     asked = stage.proxy.seen("POST /leases")
-    check(1.9 <= event.at - asked[0].at <= 3.5, f"no-slot came after {event.at - asked[0].at:.2f} s, not after 2 s")
-    until(lambda: stage.server.in_line() == 0, "nobody is in line", 1)
+    check(1.9 <= event.at - asked[0].at <= 4, f"no-slot came after {event.at - asked[0].at:.2f} s, not after 2 s")
+    until(lambda: stage.server.in_line() == 0, "nobody is in line", 2)
     given_up = stage.proxy.seen("DELETE /leases")
     check([request.key for request in given_up] == [asked[0].key], "DELETE /leases came once, with the key of the acquire")
     check(given_up[0].query.get("tenant_id") == "alice", "DELETE /leases names the tenant")
@@ -150,7 +150,7 @@ def cancel_while_waiting(stage):
     waits(stage)
     driver.tell("cancel", name="a")
     driver.expect("cancelled", name="a")
-    until(lambda: stage.server.in_line() == 0, "nobody is in line", 1)
+    until(lambda: stage.server.in_line() == 0, "nobody is in line", 2)
     check([request.key for request in stage.proxy.seen("DELETE /leases")] == [stage.proxy.seen("POST /leases")[0].key],
           "DELETE /leases came once, with the key of the acquire")
     driver.finish()
@@ -333,7 +333,7 @@ def deadline_while_all_fails(stage):
     began = time.monotonic()
     driver.acquire("a", timeout=1)
     event = driver.expect("no-slot", name="a")
-    check(0.9 < event.at - began < 3.5, f"no-slot came after {event.at - began:.1f} s")
+    check(0.9 < event.at - began < 4, f"no-slot came after {event.at - began:.1f} s")
     broken.end()
     driver.finish()
 
@@ -346,7 +346,7 @@ def deadline_while_nothing_answers(stage):
     began = time.monotonic()
     driver.acquire("a", timeout=1)
     event = driver.expect("no-slot", name="a")
-    check(0.9 < event.at - began < 3.5, f"no-slot came after {event.at - began:.1f} s")
+    check(0.9 < event.at - began < 4, f"no-slot came after {event.at - began:.1f} s")
     stage.server.resume()
     nothing_left(stage, 8)
     driver.finish()
@@ -646,7 +646,7 @@ def lost_by_silence(stage):
     stage.server.pause()
     event = driver.expect("lost", name="a", within=ttl + 2)
     good = [beat for beat in beats(stage) if beat.status == 200][-1]
-    check(ttl - 0.5 < event.at - good.at < ttl + 0.4, f"lost was told {event.at - good.at:.2f} s after the last good heartbeat")
+    check(ttl - 0.5 < event.at - good.at < ttl + 0.55, f"lost was told {event.at - good.at:.2f} s after the last good heartbeat")
     stage.server.resume()
     until(lambda: stage.server.active() == 0, "the slot is free", ttl + 2)
     check(not beats_of(stage, lease, event.at + 0.5), "no heartbeat for what is lost")
@@ -661,7 +661,7 @@ def killed_client(stage):
     lease = driver.take("a")
     until(lambda: beats_of(stage, lease), "a heartbeat")
     driver.kill()
-    until(lambda: stage.server.active() == 0, "the slot is free", ttl + 0.7)
+    until(lambda: stage.server.active() == 0, "the slot is free", ttl + 1)
 
 
 # --- Tenants
@@ -727,8 +727,8 @@ def close_gives_everything_back(stage):
     began = time.monotonic()
     driver.tell("close")
     event = driver.expect("closed")
-    check(event.at - began < 2.3, f"close took {event.at - began:.1f} s")
-    nothing_left(stage, 1)
+    check(event.at - began < 3, f"close took {event.at - began:.1f} s")
+    nothing_left(stage, 2)
     driver.expect("cancelled", "error", name="b")
     driver.leave()
 
@@ -744,7 +744,7 @@ def close_does_not_hang(stage):
     began = time.monotonic()
     driver.tell("close")
     event = driver.expect("closed")
-    check(event.at - began < 2.5, f"close took {event.at - began:.1f} s")
+    check(event.at - began < 3, f"close took {event.at - began:.1f} s")
     driver.leave(3)
     driver.forget("error")      # of the acquire
 

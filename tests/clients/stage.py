@@ -18,7 +18,7 @@ import urllib.parse
 from proxy import Proxy
 
 NGINX = shutil.which("nginx", path=os.environ.get("PATH", "") + ":/usr/sbin:/sbin")
-SOON = 5    # seconds: whatever comes at once on a machine that has more to do
+SOON = 10    # seconds: a limit for what comes at once, on a machine that has more to do
 READY = re.compile(r"listening on http://127\.0\.0\.1:(\d+)")
 REPORT = re.compile(r"ERROR: \w*Sanitizer|WARNING: ThreadSanitizer|runtime error:")
 

@@ -745,7 +745,7 @@ def close_does_not_hang(stage):
     driver.tell("close")
     event = driver.expect("closed")
     check(event.at - began < 3, f"close took {event.at - began:.1f} s")
-    driver.leave(3)
+    driver.leave(5)
     driver.forget("error")      # of the acquire
 
 

@@ -1,0 +1,26 @@
+// Opens each page in a browser that others use too, as many at a time as the tenant's share allows, and prints their titles.
+import { chromium } from 'playwright-core';
+import { FairShareClient } from 'fairshare-client';
+
+const [browserUrl, ...pages] = process.argv.slice(2);
+const client = new FairShareClient();    // FAIRSHARE_URL and FAIRSHARE_TENANT say where and who
+await client.register();
+const browser = await chromium.connectOverCDP(browserUrl);
+
+function title(url) {
+	return client.withLease(async (lease) => {
+		const context = await browser.newContext();
+		lease.signal.addEventListener('abort', () => context.close());    // the slot belongs to somebody else now
+		try {
+			const page = await context.newPage();
+			await page.goto(url);
+			return await page.title();
+		} finally {
+			await context.close();
+		}
+	});
+}
+
+console.log(await Promise.all(pages.map(title)));
+await client.close();
+await browser.close();

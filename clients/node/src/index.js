@@ -1,0 +1,3 @@
+// SPDX-License-Identifier: MIT
+export { FairShareClient } from './client.js';
+export { FairShareError, LeaseLostError, NoSlotError } from './errors.js';

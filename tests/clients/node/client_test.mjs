@@ -1,0 +1,274 @@
+// SPDX-License-Identifier: MIT
+// What is particular to the Node client; what all clients do is in ../scenarios.py.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { FairShareClient, FairShareError, LeaseLostError, NoSlotError } from '../../../clients/node/src/index.js';
+import { block, program, serve, until } from './server.js';
+
+async function open(server, options) {
+	const client = new FairShareClient({ url: server.url, tenant: 'alice', ...options });
+	server.clients.push(client);
+	await client.register();
+	return client;
+}
+
+function revoke(server, tenant) {
+	return fetch(`${server.url}/tenants/${tenant}?force=true`, { method: 'DELETE' });
+}
+
+test('withLease holds a slot while its function runs, and hands on what it returns or throws', async (t) => {
+	const server = await serve(t, '--max-slots', '1');
+	const client = await open(server);
+	const held = await client.withLease(async (lease) => {
+		assert.equal(lease.tenant_id, 'alice');
+		assert.deepEqual(lease.slot_ids, [0]);
+		assert.equal(lease.signal.aborted, false);
+		return (await server.leases())[0].id === lease.id;
+	});
+	assert.equal(held, true);
+	await assert.rejects(client.withLease(() => Promise.reject(new RangeError('of the function'))), { message: 'of the function' });
+	assert.equal((await server.stats()).total_active_slots, 0);
+	assert.equal((await server.stats()).released_total, 2);
+});
+
+test('a lost lease aborts its signal, and withLease throws LeaseLostError with what the function threw as its cause', async (t) => {
+	const server = await serve(t, '--max-slots', '2');
+	const client = await open(server, { ttl: 0.6 });
+	const other = await client.acquire();
+	const told = new Promise((resolve) => other.signal.addEventListener('abort', () => resolve(other.signal.reason)));
+	const stopped = new Error('stopped');
+	const failure = await client.withLease(async (lease) => {
+		await revoke(server, 'alice');
+		await new Promise((resolve) => lease.signal.addEventListener('abort', resolve));
+		throw stopped;
+	}).catch((error) => error);
+	assert(failure instanceof LeaseLostError && failure instanceof FairShareError);
+	assert.deepEqual([failure.code, failure.reason, failure.cause], ['lease-lost', 'revoked', stopped]);
+	const reason = await told;
+	assert.deepEqual([reason.leaseId, reason.reason], [other.id, 'revoked']);
+	await assert.rejects(other.release(), reason);
+});
+
+test('a lease that was lost without a listener is told by a warning', async (t) => {
+	const server = await serve(t);
+	const client = await open(server, { ttl: 0.6 });
+	const lease = await client.acquire();
+	const warned = new Promise((resolve) => process.once('warning', resolve));
+	await revoke(server, 'alice');
+	const warning = await warned;
+	assert.equal(warning.name, 'LeaseLostWarning');
+	assert.match(warning.message, new RegExp(lease.id));
+});
+
+test('release is idempotent, and says where the lease was lost before the next beat', async (t) => {
+	const server = await serve(t);
+	const client = await open(server);
+	const [first, second] = [await client.acquire(), await client.acquire()];
+	await first.release();
+	await first.release();
+	assert.equal((await server.stats()).released_total, 1);
+	await revoke(server, 'alice');
+	await assert.rejects(second.release(), { name: 'LeaseLostError', reason: 'revoked' });
+});
+
+test('leases and clients can be disposed of', async (t) => {
+	const server = await serve(t);
+	const client = await open(server);
+	const lease = await client.acquire();
+	await lease[Symbol.asyncDispose]();
+	assert.equal((await server.stats()).total_active_slots, 0);
+	await client.acquire();
+	await client[Symbol.asyncDispose]();
+	assert.equal((await server.stats()).total_active_slots, 0);
+	assert.equal((await server.stats()).active_tenants, 0);
+	await assert.rejects(client.acquire(), { code: 'closed' });
+});
+
+test('acquire rejects with NoSlotError after its timeout, and with the reason of its signal', async (t) => {
+	const server = await serve(t, '--max-slots', '1');
+	const client = await open(server);
+	const lease = await client.acquire();
+	const failure = await client.acquire({ timeout: 0.2 }).catch((error) => error);
+	assert(failure instanceof NoSlotError);
+	assert.deepEqual([failure.code, failure.problem.reason, failure.problem.position], ['no-slot', 'at-share', 1]);
+	await assert.rejects(client.acquire({ signal: AbortSignal.timeout(200) }), { name: 'TimeoutError' });
+	await assert.rejects(client.acquire({ signal: AbortSignal.abort(new Error('before')) }), { message: 'before' });
+	await until(async () => (await server.stats()).waiting + (await server.stats()).absent === 0, 'nobody is in line');
+	await lease.release();
+	assert.equal((await server.stats()).granted_total, 1);
+});
+
+test('an acquire that is aborted at any moment leaves nothing', async (t) => {
+	const server = await serve(t, '--max-slots', '1');
+	const client = await open(server);
+	for (let delay = 0; delay < 8; delay += 0.25) {
+		const abort = new AbortController();
+		setTimeout(() => abort.abort(), delay);
+		const lease = await client.acquire({ signal: abort.signal }).catch((error) => assert.equal(error.name, 'AbortError'));
+		await lease?.release();
+	}
+	await until(async () => (await server.leases()).length === 0, 'nothing is held, nobody is in line');
+});
+
+test('close gives back leases, places and the registration, and refuses who waited', async (t) => {
+	const server = await serve(t, '--max-slots', '1');
+	const client = await open(server);
+	await client.acquire();
+	const waiting = assert.rejects(client.acquire(), { code: 'closed' });
+	await until(async () => (await server.stats()).waiting === 1, 'one waits');
+	await client.close();
+	await waiting;
+	assert.deepEqual(await server.leases(), []);
+	assert.equal((await server.get('/tenants')).items.length, 0);
+});
+
+test('two clients of one process have one registration', async (t) => {
+	const server = await serve(t);
+	const [first, second] = [await open(server), await open(server)];
+	await first.close();
+	assert.equal((await server.get('/tenants')).items[0].instances.length, 1);
+	await second.close();
+	assert.equal((await server.get('/tenants')).items.length, 0);
+});
+
+test('wrong options are refused with a sentence', (t) => {
+	assert.throws(() => new FairShareClient({ tenant: 'alice' }), { code: 'invalid-option', message: /FAIRSHARE_URL/ });
+	assert.throws(() => new FairShareClient({ url: 'localhost:8080' }), { code: 'invalid-option', message: /"localhost:8080".*http:\/\/host:port/ });
+	const client = new FairShareClient({ url: 'http://127.0.0.1:1' });
+	t.after(() => client.close());
+	return Promise.all([
+		assert.rejects(client.acquire(), { code: 'invalid-option', message: /FAIRSHARE_TENANT/ }),
+		assert.rejects(client.acquire({ tenant: 'alice', timeout: -1 }), { code: 'invalid-option', message: /timeout is -1/ }),
+		assert.rejects(client.acquire({ tenant: 'alice', timeout: '5 s' }), { code: 'invalid-option', message: /timeout is 5 s/ }),
+		assert.rejects(client.stats(), { code: 'no-answer' }),
+	]);
+});
+
+test('a refusal of the server is handed on', async (t) => {
+	const server = await serve(t);
+	const client = await open(server, { ttl: 7200 });
+	await assert.rejects(client.acquire(), (error) => error.code === 'invalid-value' && error.problem.errors[0].pointer === '/ttl_seconds');
+	await assert.rejects(client.stats({ pool: 'nowhere' }), { code: 'pool-not-found' });
+});
+
+test('an event loop that is blocked for two ttl keeps its leases, also one that is granted meanwhile', async (t) => {
+	const server = await serve(t, '--max-slots', '2');
+	const client = await open(server, { ttl: 0.6 });
+	const [lease, other] = [await client.acquire(), await client.acquire({ ttl: 30 })];
+	const waiting = client.acquire();
+	await until(async () => (await server.stats()).waiting === 1, 'one waits');
+	const released = other.release();
+	block(1.4);
+	await released;
+	const granted = await waiting;
+	assert.equal(lease.signal.aborted || granted.signal.aborted, false);
+	assert.deepEqual((await server.leases()).map(({ id }) => id).sort(), [lease.id, granted.id].sort());
+	assert.equal((await server.stats()).expired_total, 0);
+});
+
+test('a lease is lost when no beat got through for its ttl', async (t) => {
+	const server = await serve(t);
+	const client = await open(server, { ttl: 1 });
+	const lease = await client.acquire();
+	const since = performance.now();
+	const lost = new Promise((resolve) => lease.signal.addEventListener('abort', resolve));
+	server.child.kill('SIGSTOP');
+	await lost;
+	assert.equal(lease.signal.reason.reason, 'no-heartbeat');
+	const seconds = (performance.now() - since) / 1000;
+	assert(seconds > 0.9 && seconds < 1.8, `lost after ${seconds} s`);
+});
+
+const hold = `
+	const client = new FairShareClient({ tenant: 'alice' });
+	await client.register();
+	await client.acquire();
+	client.acquire().catch(() => {});
+	while ((await client.stats()).waiting < 1);
+	console.log('ready');
+`;
+
+/** Starts a program that holds the only slot and waits for another, and ends it by `end`. */
+async function endOf(t, text, end = () => {}) {
+	const server = await serve(t, '--max-slots', '1');
+	const running = program(t, hold + text, { FAIRSHARE_URL: server.url });
+	assert.equal(await running.line(), 'ready');
+	const since = performance.now();
+	end(running.child, server);
+	const ended = await running.ended;
+	return { server, ended, seconds: (performance.now() - since) / 1000 };
+}
+
+async function nothingLeft(server) {
+	const { total_active_slots: active, waiting, absent, active_tenants: tenants } = await server.stats();
+	assert.deepEqual({ active, waiting, absent, tenants }, { active: 0, waiting: 0, absent: 0, tenants: 0 });
+}
+
+for (const [name, text, end, code, signal] of [
+	['process.exit', 'process.exit(3);', undefined, 3, null],
+	['an exception', `throw new Error('thrown for the test');`, undefined, 1, null],
+	['SIGTERM', '', (child) => child.kill('SIGTERM'), null, 'SIGTERM'],
+	['SIGINT', '', (child) => child.kill('SIGINT'), null, 'SIGINT'],
+	['a signal the program listens to', `process.on('SIGTERM', () => process.exit(7));`, (child) => child.kill('SIGTERM'), 7, null],
+]) {
+	test(`everything is given back when the process ends by ${name}, which keeps its exit status`, async (t) => {
+		const { server, ended } = await endOf(t, text, end);
+		assert.deepEqual([ended.code, ended.signal], [code, signal]);
+		await nothingLeft(server);
+	});
+}
+
+test('everything is given back at the end of a program that closed nothing', async (t) => {
+	const server = await serve(t);
+	const { ended } = program(t, `
+		const client = new FairShareClient({ tenant: 'alice' });
+		await client.register();
+		await client.acquire();
+	`, { FAIRSHARE_URL: server.url });
+	assert.equal((await ended).code, 0);
+	await nothingLeft(server);
+	assert.equal((await server.stats()).released_total, 1);
+});
+
+test('a signal the program listens to is its own affair, and the next one too', async (t) => {
+	const server = await serve(t);
+	const running = program(t, `
+		process.on('SIGTERM', () => console.log('told', process.listenerCount('SIGTERM')));
+		const client = new FairShareClient({ tenant: 'alice' });
+		await client.register();
+		await client.acquire();
+		console.log('ready');
+		process.stdin.resume();
+		process.stdin.on('end', () => process.exit());
+	`, { FAIRSHARE_URL: server.url });
+	assert.equal(await running.line(), 'ready');
+	for (let i = 0; i < 2; i++) {
+		running.child.kill('SIGTERM');
+		assert.equal(await running.line(), 'told 1');
+	}
+	assert.equal((await server.stats()).total_active_slots, 1);
+	running.child.stdin.end();
+	assert.equal((await running.ended).code, 0);
+	await nothingLeft(server);
+});
+
+test('an exit takes no longer than 2 s where the server does not answer', async (t) => {
+	const { ended, seconds } = await endOf(t, 'process.stdin.on("end", () => process.exit(4)).resume();', (child, server) => {
+		server.child.kill('SIGSTOP');
+		child.stdin.end();
+	});
+	assert.equal(ended.code, 4);
+	assert(seconds > 1.5 && seconds < 4, `the exit took ${seconds} s`);
+});
+
+test('a client that waits for nothing does not keep the process alive', async (t) => {
+	const server = await serve(t);
+	const { ended } = program(t, `
+		const client = new FairShareClient({ tenant: 'alice' });
+		await client.register();
+		await client.withLease(() => {});
+	`, { FAIRSHARE_URL: server.url });
+	const { code, seconds } = await ended;
+	assert.equal(code, 0);
+	assert(seconds < 2, `it ended after ${seconds} s`);
+});

@@ -5,7 +5,7 @@ import { FairShareClient } from 'fairshare-client';
 const [browserUrl, ...pages] = process.argv.slice(2);
 const client = new FairShareClient();    // FAIRSHARE_URL and FAIRSHARE_TENANT say where and who
 await client.register();
-const browser = await chromium.connectOverCDP(browserUrl);
+const browser = await chromium.connect(browserUrl);
 
 function title(url) {
 	return client.withLease(async (lease) => {

@@ -59,8 +59,7 @@ export function program(t, text, environment) {
 	const client = new URL('../../../clients/node/src/index.js', import.meta.url).href;
 	const child = spawn(process.execPath, ['--input-type=module', '--eval', `import { FairShareClient } from '${client}';\n${text}`],
 		{ stdio: ['pipe', 'pipe', 'inherit'], env: { ...process.env, ...environment } });
-	const started = performance.now();
-	const ended = once(child, 'exit').then(([code, signal]) => ({ code, signal, seconds: (performance.now() - started) / 1000 }));
+	const ended = once(child, 'exit');    // [code, signal]
 	t.after(() => child.kill('SIGKILL'));
 	const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
 	return { child, ended, line: async () => (await lines.next()).value };

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Opens each page in a browser that others use too, as many at a time as the tenant's share allows, and prints their titles.
 import { chromium } from 'playwright-core';
 import { FairShareClient } from 'fairshare-client';

@@ -1,4 +1,5 @@
-// Held to index.d.ts by `npm run types`: what the README and the tests do, with types.
+// SPDX-License-Identifier: MIT
+// What index.d.ts must allow and refuse; `npm run types` checks it.
 import { FairShareClient, FairShareError, LeaseLostError, NoSlotError, type Lease } from 'fairshare-client';
 
 export async function work(signal: AbortSignal): Promise<number> {

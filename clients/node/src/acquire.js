@@ -37,9 +37,10 @@ export class Acquire {
 		let registeredAgain = false;
 		let last;
 		do {
-			const wait = Math.max(0, Math.min(POLL, this.#end - now()));
 			const sent = now();
-			const { reply, error } = await this.#ask(wait);
+			const left = Math.max(0, this.#end - sent);
+			const wait = Math.min(POLL, left);
+			const { reply, error } = await this.#ask(wait, Math.min(wait + LATE, left + LATE_AT_END));
 			const took = now() - sent;
 			if (this.#stop.signal.aborted)
 				break;
@@ -93,10 +94,9 @@ export class Acquire {
 		return this.#server.persist('DELETE', `/leases?${query}`, { key: this.#key, end: now() + GRACE });
 	}
 
-	async #ask(wait) {
-		const patience = Math.min(wait + LATE, Math.max(0, this.#end - now()) + LATE_AT_END);
+	async #ask(wait, timeout) {
 		this.#posted = this.#server.request('POST', '/leases', {
-			body: { ...this.#want, wait_seconds: wait }, key: this.#key, timeout: patience, signal: this.#cut.signal, waits: true,
+			body: { ...this.#want, wait_seconds: wait }, key: this.#key, timeout, signal: this.#cut.signal, waits: true,
 		}).then((reply) => ({ reply }), (error) => ({ error: new FairShareError('no-answer', error.message) }));
 		const outcome = await Promise.race([this.#posted, this.#stopped]);
 		if (!this.#stop.signal.aborted)

@@ -116,8 +116,8 @@ export class Server {
 	/** Repeats a request until there is an answer that will stay, or the time `end` has come: then undefined. */
 	async persist(method, path, { end, ...options }) {
 		const backoff = new Backoff();
-		while (now() < end) {
-			const reply = await this.request(method, path, { timeout: Math.min(2, end - now() + 0.1), ...options }).catch(() => undefined);
+		for (let left = end - now(); left > 0; left = end - now()) {
+			const reply = await this.request(method, path, { timeout: Math.min(2, left), ...options }).catch(() => undefined);
 			if (reply && !reply.passing)
 				return reply;
 			await sleep(Math.min(backoff.next(reply?.retryAfter), Math.max(0, end - now())));

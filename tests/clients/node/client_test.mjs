@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: MIT
 // What is particular to the Node client; what all clients do is in ../scenarios.py.
 import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
 import { test } from 'node:test';
 import { FairShareClient, FairShareError, LeaseLostError, NoSlotError } from '../../../clients/node/src/index.js';
+import { USER_AGENT } from '../../../clients/node/src/version.js';
 import { block, program, serve, until } from './server.js';
 
 async function open(server, options) {
@@ -142,6 +144,17 @@ test('wrong options are refused with a sentence', (t) => {
 		assert.rejects(client.acquire({ tenant: 'alice', timeout: '5 s' }), { code: 'invalid-option', message: /timeout is 5 s/ }),
 		assert.rejects(client.stats(), { code: 'no-answer' }),
 	]);
+});
+
+test('the README shows the example that is tested', async () => {
+	const folder = new URL('../../../clients/node/', import.meta.url);
+	const [readme, example] = await Promise.all(['README.md', 'example/pages.js'].map((name) => readFile(new URL(name, folder), 'utf8')));
+	assert(readme.includes(`\`\`\`js\n${example.slice(example.indexOf('\n') + 1)}\`\`\``));
+});
+
+test('the version is the one of package.json', async () => {
+	const text = await readFile(new URL('../../../clients/node/package.json', import.meta.url), 'utf8');
+	assert.equal(USER_AGENT, `fairshare-node/${JSON.parse(text).version}`);
 });
 
 test('a refusal of the server is handed on', async (t) => {

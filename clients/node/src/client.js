@@ -27,12 +27,15 @@ export class FairShareClient {
 		if (!url)
 			throw new FairShareError('invalid-option', 'Where is fairshared? Pass url, or set FAIRSHARE_URL: http://host:port or unix:/path.');
 		parseUrl(url);
+		token ??= FAIRSHARE_TOKEN || undefined;
+		if (token && !/^[\x21-\x7e]+$/.test(token))
+			throw new FairShareError('invalid-option', 'token has characters that no header can carry: it must be visible ASCII.');
 		this.#tenant = tenant ?? FAIRSHARE_TENANT;
 		this.#pool = pool ?? (FAIRSHARE_POOL || undefined);
 		this.#ttl = ttl;
 		this.#label = label ?? hostPid();
 		const instance = hostPid().replace(/[^A-Za-z0-9._:@-]/g, '-');
-		this.#self = { number: ++lastClient, connection: { url, token: token ?? (FAIRSHARE_TOKEN || undefined), instance } };
+		this.#self = { number: ++lastClient, connection: { url, token, instance } };
 	}
 
 	/** Waits for a slot: for ever, for `timeout` seconds, or until `signal` is aborted. */

@@ -13,7 +13,7 @@ export class Lease {
 	constructor(client, granted) {
 		Object.assign(this, granted);
 		this.#client = client;
-		watch(this.id, (reason) => this.#lose(reason));
+		watch(this.id, client, (reason) => this.#lose(reason));
 	}
 
 	/** Aborted when the lease is lost, with the LeaseLostError as its reason. */
@@ -29,8 +29,8 @@ export class Lease {
 
 	async #release() {
 		this.signal.throwIfAborted();
-		forget(this.id);
-		await ask('release', this.#client, { id: this.id });
+		if (forget(this.id))
+			await ask('release', this.#client, { id: this.id });
 	}
 
 	[Symbol.asyncDispose]() {

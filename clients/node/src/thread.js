@@ -24,7 +24,7 @@ function start() {
 
 function receive({ task, value, error, lost, reason }) {
 	if (lost)
-		return leases.get(lost)?.(reason);
+		return leases.get(lost)?.lose(reason);
 	const { resolve, reject } = settle(task);
 	if (error)
 		reject(unpack(error));
@@ -51,7 +51,7 @@ function fail(cause) {
 	const error = new FairShareError('internal', `The thread that beats has failed: ${cause.message}`, { cause });
 	for (const task of [...calls.keys()])
 		settle(task).reject(error);
-	for (const lose of [...leases.values()])
+	for (const { lose } of [...leases.values()])
 		lose('no-heartbeat');
 }
 
@@ -79,21 +79,26 @@ export function cancel({ number: client }, task) {
 }
 
 /** Gives back what a client has. */
-export async function close(client) {
-	if (opened.has(client.number))
-		await ask('close', client);
-	opened.delete(client.number);
+export async function close({ number: client }) {
+	if (opened.has(client))
+		await ask('close', { number: client });
+	opened.delete(client);
+	for (const [id, lease] of leases)
+		if (lease.client === client)
+			forget(id);
 }
 
 /** Has `lose(reason)` called when the lease is lost, until forget(id). */
-export function watch(id, lose) {
-	leases.set(id, lose);
+export function watch(id, { number: client }, lose) {
+	leases.set(id, { client, lose });
 	watchSignals();
 }
 
+/** Returns whether it was watched: it is not after the client's close. */
 export function forget(id) {
-	leases.delete(id);
+	const known = leases.delete(id);
 	watchSignals();
+	return known;
 }
 
 /** Stands still until the thread has given everything back, but no longer than EXIT. */

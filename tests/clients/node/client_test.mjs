@@ -115,11 +115,13 @@ test('an acquire that is aborted at any moment leaves nothing', async (t) => {
 test('close gives back leases, places and the registration, and refuses who waited', async (t) => {
 	const server = await serve(t, '--max-slots', '1');
 	const client = await open(server);
-	await client.acquire();
+	const lease = await client.acquire();
 	const waiting = assert.rejects(client.acquire(), { code: 'closed' });
 	await until(async () => (await server.stats()).waiting === 1, 'one waits');
 	await client.close();
 	await waiting;
+	assert.equal(lease.signal.aborted, false);
+	await lease.release();
 	assert.deepEqual(await server.leases(), []);
 	assert.equal((await server.get('/tenants')).items.length, 0);
 });
@@ -136,6 +138,7 @@ test('two clients of one process have one registration', async (t) => {
 test('wrong options are refused with a sentence', (t) => {
 	assert.throws(() => new FairShareClient({ tenant: 'alice' }), { code: 'invalid-option', message: /FAIRSHARE_URL/ });
 	assert.throws(() => new FairShareClient({ url: 'localhost:8080' }), { code: 'invalid-option', message: /"localhost:8080".*http:\/\/host:port/ });
+	assert.throws(() => new FairShareClient({ url: 'http://127.0.0.1:1', token: 'a\nb' }), { code: 'invalid-option', message: /token/ });
 	const client = new FairShareClient({ url: 'http://127.0.0.1:1' });
 	t.after(() => client.close());
 	return Promise.all([

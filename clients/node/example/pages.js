@@ -7,17 +7,18 @@ const [browserUrl, ...pages] = process.argv.slice(2);
 const client = new FairShareClient();    // FAIRSHARE_URL and FAIRSHARE_TENANT say where and who
 await client.register();
 const browser = await chromium.connect(browserUrl);
+const context = await browser.newContext();
 
 function title(url) {
 	return client.withLease(async (lease) => {
-		const context = await browser.newContext();
-		lease.signal.addEventListener('abort', () => context.close());    // the slot belongs to somebody else now
+		const page = await context.newPage();
+		lease.signal.addEventListener('abort', () => page.close());    // the slot belongs to somebody else now
 		try {
-			const page = await context.newPage();
+			lease.signal.throwIfAborted();
 			await page.goto(url);
 			return await page.title();
 		} finally {
-			await context.close();
+			await page.close();
 		}
 	});
 }

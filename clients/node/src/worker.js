@@ -56,7 +56,8 @@ class Client {
 			this.#hold(granted);
 			return granted.lease;
 		} catch (error) {
-			if (error.code === 'no-slot')
+			// Any other error is a refusal, which keeps no place.
+			if (error.code === 'no-slot' || error.code === 'unexpected-answer')
 				this.#keep(acquire.giveUp());
 			throw error;
 		} finally {

@@ -185,14 +185,14 @@ test('an event loop that is blocked for two ttl keeps its leases, also one that 
 test('a lease is lost when no beat got through for its ttl', async (t) => {
 	const server = await serve(t);
 	const client = await open(server, { ttl: 1 });
-	const lease = await client.acquire();
 	const since = performance.now();
+	const lease = await client.acquire();
 	const lost = new Promise((resolve) => lease.signal.addEventListener('abort', resolve));
 	server.child.kill('SIGSTOP');
 	await lost;
 	assert.equal(lease.signal.reason.reason, 'no-heartbeat');
 	const seconds = (performance.now() - since) / 1000;
-	assert(seconds > 0.9 && seconds < 1.8, `lost after ${seconds} s`);
+	assert(seconds > 0.98 && seconds < 2.5, `lost after ${seconds} s`);
 });
 
 const hold = `

@@ -73,7 +73,7 @@ async function gate(server, condition, what) {
 	await client.register();
 	await Promise.all(Array.from({ length: SLOTS }, () => client.acquire()));
 	return async () => {
-		await until(condition, what, 30);
+		await until(condition, what, 60);
 		await client.close();
 	};
 }

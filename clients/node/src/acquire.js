@@ -11,6 +11,11 @@ const GRACE = 15;         // the server keeps a place for so long without a requ
 const ANSWERED = 0.5;     // a waiter that was given up is answered within this
 const NEW_KEY = ['expired', 'unclaimed', 'place-lost'];    // ends of a lease or place that nobody asked for
 
+/** A 201 that shows no lease may hide one: the same key gets it again. */
+function isLease(body) {
+	return typeof body?.id === 'string' && body.expires_in_seconds > 0 && body.heartbeat_seconds > 0;
+}
+
 /** One acquire: a key, and the requests that stand for it until it is granted, refused or given up. */
 export class Acquire {
 	#server;
@@ -44,7 +49,7 @@ export class Acquire {
 			const took = now() - sent;
 			if (this.#stop.signal.aborted)
 				break;
-			if (reply?.status === 201)
+			if (reply?.status === 201 && isLease(reply.body))
 				return { lease: reply.body, sent, took };
 			last = error ?? reply.error();
 			if (reply?.code === 'no-slot' && took > wait - 0.1) {
@@ -58,7 +63,7 @@ export class Acquire {
 			}
 			if (reply?.code === 'lease-ended' && NEW_KEY.includes(reply.body.reason))
 				this.#key = randomUUID();
-			else if (reply && !reply.passing && reply.code !== 'superseded')
+			else if (reply && !reply.ok && !reply.passing && reply.code !== 'superseded')
 				throw last;
 			if (took > ATTACHED)
 				backoff.reset();

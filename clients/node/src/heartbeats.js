@@ -78,7 +78,7 @@ export class Heartbeats {
 		const reply = await this.#server.request('POST', '/heartbeats', {
 			body: { lease_ids: batch.map((lease) => lease.id) }, timeout: interval, waits: true,
 		}).catch(() => undefined);
-		const good = reply?.status === 200 && Array.isArray(reply.body?.renewed);
+		const good = reply?.status === 200 && Array.isArray(reply.body?.renewed) && Array.isArray(reply.body.lost);
 		if (good)
 			this.#backoff.reset();
 		// Whatever else came, also a 404 of an ingress, is a beat that was missed.

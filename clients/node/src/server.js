@@ -23,7 +23,7 @@ export function parseUrl(url) {
 class Reply {
 	constructor(response, text) {
 		this.status = response.statusCode;
-		this.retryAfter = Number(response.headers['retry-after']) || 0;
+		this.retryAfter = /^\d{1,6}$/.test(response.headers['retry-after']) ? Number(response.headers['retry-after']) : 0;
 		try {
 			this.body = JSON.parse(text);
 		} catch {

@@ -98,7 +98,7 @@ class Client {
 		const reply = await this.#server.request(method, path, { body, timeout: CALL }).catch((error) => {
 			throw new FairShareError('no-answer', `fairshared did not answer: ${error.message}`);
 		});
-		if (!reply.ok)
+		if (!reply.ok || !reply.body)
 			throw reply.error();
 		return reply.body;
 	}

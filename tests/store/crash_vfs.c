@@ -38,7 +38,7 @@ struct shim {
 	sqlite3_file base;
 	struct node *node; /* NULL: a file without a name */
 	bool is_database;
-	bool syncs_folder; /* "unix" syncs the folder with the first sync of a new WAL or journal */
+	bool syncs_folder; /* a WAL or journal opened with CREATE, new or not: "unix" syncs the folder with its first sync */
 	sqlite3_file *real;
 };
 
@@ -409,7 +409,7 @@ static void track(struct shim *f, const char *path, int flags)
 	struct name *name = name_of(path);
 
 	f->is_database = (flags & SQLITE_OPEN_MAIN_DB) != 0;
-	f->syncs_folder = !name->now && !f->is_database;
+	f->syncs_folder = (flags & SQLITE_OPEN_CREATE) != 0 && !f->is_database;
 	if (!name->now)
 		name->now = node_create();
 	f->node = name->now;

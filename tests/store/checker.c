@@ -287,6 +287,9 @@ void checker_told_alive(struct checker *c, const char *id, uint64_t asked)
 			fault(c, CHECKER_WRONG, "lease %s is alive, it was told as ended", id);
 		return;
 	}
+	/* What a place has become is told with its grant. */
+	if (l->state == PLACE)
+		return;
 	holder = slot_mark(c, &here)->lease;
 	if (holder != l && holder->granted_at < asked)
 		fault(c, CHECKER_WRONG, "lease %s is alive, and %s has its slot", id, holder->id);
@@ -326,6 +329,8 @@ void checker_showed_ttl(struct checker *c, const char *id, uint64_t ttl_ms)
 {
 	struct lease *l = known(c, id);
 
+	if (l->state == PLACE)
+		return;
 	compare_ttl(c, l, ttl_ms);
 	l->ttl_is_unsure = l->ttl_is_unsure && l->ttls_asked > 0;
 }
@@ -625,6 +630,11 @@ void checker_destroy(struct checker *c)
 	checker_lost(c);
 	marks_clear(&c->tokens);
 	free(c);
+}
+
+bool checker_ttl_is_asked(const struct checker *c, const char *id)
+{
+	return known(c, id)->ttls_asked > 0;
 }
 
 bool checker_is_back(const struct checker *c, const char *id)

@@ -57,7 +57,8 @@ void checker_told_place(struct checker *c, const struct checker_lease *place, ui
 /* asked_ttl: a heartbeat with another ttl is sent. It is answered by told_ttl, or its outcome is not known. */
 void checker_asked_ttl(struct checker *c, const char *id);
 void checker_told_ttl(struct checker *c, const char *id, uint64_t ttl_ms);
-/* showed_ttl: an answer shows the ttl of a lease. */
+/* showed_ttl: an answer shows the ttl of a lease. Of a place that it, or told_alive, shows as a lease nothing is kept:
+ * its grant is told by the answer to its acquire. */
 void checker_showed_ttl(struct checker *c, const char *id, uint64_t ttl_ms);
 /* may_end: its end was asked for, or its time may be over. */
 void checker_may_end(struct checker *c, const char *id);
@@ -76,6 +77,8 @@ void checker_look(struct checker *c, const struct checker_state *state);
 /* lost: the server begins with nothing. Only tokens go on. */
 void checker_lost(struct checker *c);
 
+/* ttl_is_asked: a change of the ttl was asked for, and nobody was told that it is kept. */
+bool checker_ttl_is_asked(const struct checker *c, const char *id);
 /* is_back: the lease was told as ended, and a restart brought it back: it has to run out. */
 bool checker_is_back(const struct checker *c, const char *id);
 /* has_ended: the last that was told of it is its end. */

@@ -42,7 +42,6 @@ struct held {
 	size_t tenant;
 	bool mine; /* a client was told and holds it */
 	bool place;
-	bool ttl_asked;
 	uint64_t ttl_ns;   /* the smallest that it may have */
 	uint64_t deadline; /* it may be gone from then on */
 };
@@ -319,11 +318,10 @@ static void play_beat(void)
 	if (!h)
 		return;
 	memcpy(id, h->id, sizeof(id));
-	if (h->ttl_asked || dice(3) > 0) {
+	if (checker_ttl_is_asked(checker, id) || dice(3) > 0) {
 		send_lease(BEAT, "PUT", id, NULL);
 		return;
 	}
-	h->ttl_asked = true;
 	checker_asked_ttl(checker, id);
 	uint64_t ttl_ms = any_ttl_ms();
 
@@ -483,14 +481,27 @@ static void told_no_slot(struct exchange *e)
 	h = hold(told.id, e->tenant, e->key);
 	h->place = true;
 	h->deadline = e->at + kept_for(e);
+	/* Where the answer waited long for its batch the place may have run out since, and its end may be kept, too. */
+	if (h->deadline <= machine.now)
+		checker_may_end(checker, h->id);
 	forget_stale(e, h);
+}
+
+/* A 410 tells of what the key stood for when it ended, which need not be the last that was told: a place that went
+ * leaves the key free for another, of which nobody was told. */
+static void told_key_ended(const struct exchange *e)
+{
+	char id[32] = "";
+
+	expect(sscanf(text(e, "detail"), "lease '%31[^']'", id) == 1, "a 410 does not name the lease");
+	if (find_held(id))
+		told_ended(id, text(e, "reason"));
 }
 
 static void refused(struct exchange *e)
 {
 	const char *code = text(e, "code");
 	struct client *client = e->client < CLIENTS ? &clients[e->client] : NULL;
-	struct held *h = e->key ? find_key(e->tenant, e->key) : NULL;
 
 	if (e->reply.status == 503) {
 		expect(strcmp(code, "store-unavailable") == 0, "503 for another reason than the store");
@@ -502,8 +513,8 @@ static void refused(struct exchange *e)
 		   "an acquire is refused for a reason that is not there");
 	if (strcmp(code, "no-slot") == 0)
 		told_no_slot(e);
-	if (strcmp(code, "lease-ended") == 0 && h)
-		told_ended(h->id, text(e, "reason"));
+	if (strcmp(code, "lease-ended") == 0)
+		told_key_ended(e);
 	if (client && strcmp(client->key, e->key) == 0 &&
 		(strcmp(code, "lease-ended") == 0 || strncmp(code, "tenant-", 7) == 0))
 		new_key(client);
@@ -536,7 +547,7 @@ static void take_beat(struct exchange *e)
 {
 	struct held *h = find_held(e->id);
 
-	expect(e->reply.status != 503 || e->ttl_ms > 0 || !h || h->ttl_asked,
+	expect(e->reply.status != 503 || checker_ttl_is_asked(checker, e->id),
 		   "a heartbeat waits for the store, and there is no change of the ttl");
 	if (e->reply.status == 503)
 		return;
@@ -549,10 +560,8 @@ static void take_beat(struct exchange *e)
 		checker_told_ttl(checker, e->id, e->ttl_ms);
 	if (!h || !h->mine)
 		return;
-	if (e->ttl_ms > 0) {
-		h->ttl_asked = false;
+	if (e->ttl_ms > 0)
 		h->ttl_ns = e->ttl_ms * MS;
-	}
 	counts.renewals++;
 	if (e->at + h->ttl_ns > h->deadline)
 		h->deadline = e->at + h->ttl_ns;
@@ -606,8 +615,6 @@ static void take_tenant(struct exchange *e)
 
 static void take_look(struct exchange *e)
 {
-	const struct held *h = find_held(e->id);
-
 	if (e->reply.status == 503)
 		return;
 	if (e->reply.status != 200) {
@@ -619,7 +626,7 @@ static void take_look(struct exchange *e)
 	if (strcmp(text(e, "state"), "active") != 0)
 		return;
 	checker_told_alive(checker, e->id, e->asked);
-	if (!h || !h->ttl_asked)
+	if (!checker_ttl_is_asked(checker, e->id))
 		checker_showed_ttl(checker, e->id, (uint64_t)(number(e, "ttl_seconds") * 1000 + 0.5));
 }
 

@@ -38,7 +38,7 @@ struct shim {
 	sqlite3_file base;
 	struct node *node; /* NULL: a file without a name */
 	bool is_database;
-	bool syncs_folder; /* a WAL or journal opened with CREATE, new or not: "unix" syncs the folder with its first sync */
+	bool syncs_folder; /* "unix" does with the first sync of a WAL or journal opened with CREATE, new or not */
 	sqlite3_file *real;
 };
 

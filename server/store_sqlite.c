@@ -64,6 +64,7 @@ struct sqlite_store {
 	struct obstack texts; /* of one statement */
 	void *no_texts;		  /* what they are freed down to */
 	uint64_t next_token;  /* as it is kept */
+	bool failed;		  /* the last commit did */
 	char reason[STORE_ERROR_MAX];
 	/* What the two hand over; held for no longer than that takes. */
 	pthread_mutex_t mutex;
@@ -241,6 +242,8 @@ static bool write_token(struct sqlite_store *s, uint64_t next_token)
 
 static bool write_rows(struct sqlite_store *s, const struct batch *batch)
 {
+	bool nothing;
+
 	for (size_t i = 0; i < batch->pool_count; i++) {
 		const struct batch_pool *pool = &batch->pools[i];
 
@@ -253,7 +256,12 @@ static bool write_rows(struct sqlite_store *s, const struct batch *batch)
 	for (size_t i = 0; i < batch->lease_count; i++)
 		if (!write_lease(s, &batch->leases[i]))
 			return false;
-	if (batch->tenant_count == 0 && batch->lease_count == 0 && batch->pool_count == 0 && !write_plain(s, TRY))
+	/*
+	 * A commit that failed may have reached the disk all the same, and comes back with a crash until the next one is
+	 * written over it. That one must write, also where its rows change nothing of what SQLite has.
+	 */
+	nothing = batch->tenant_count == 0 && batch->lease_count == 0 && batch->pool_count == 0;
+	if ((s->failed || nothing) && !write_plain(s, TRY))
 		return false;
 	return batch->next_token == s->next_token || write_token(s, batch->next_token);
 }
@@ -267,12 +275,12 @@ static void roll_back(struct sqlite_store *s)
 
 static bool write_batch(struct sqlite_store *s, const struct batch *batch)
 {
-	if (write_plain(s, BEGIN) && write_rows(s, batch) && write_plain(s, COMMIT)) {
+	s->failed = !(write_plain(s, BEGIN) && write_rows(s, batch) && write_plain(s, COMMIT));
+	if (s->failed)
+		roll_back(s);
+	else
 		s->next_token = batch->next_token;
-		return true;
-	}
-	roll_back(s);
-	return false;
+	return !s->failed;
 }
 
 /* ---- the committer ---- */

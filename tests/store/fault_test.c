@@ -50,6 +50,8 @@ Test(fault, a_full_disk_fails_commits_until_there_is_room_again)
 	struct batch_lease many[200] = {0};
 	struct batch batch = {.leases = many, .lease_count = 200, .next_token = 5000};
 	struct batch nothing = {.next_token = 1001};
+	struct batch_lease gone = {.gone = true, .record.number = 100};
+	struct batch no_change = {.leases = &gone, .lease_count = 1, .next_token = 1001};
 	struct store *store;
 	char *state;
 
@@ -62,6 +64,7 @@ Test(fault, a_full_disk_fails_commits_until_there_is_room_again)
 	cr_expect_not(commit_batch(store, &batch));
 	cr_expect_not_null(strstr(store->ops->reason(store), "/s: the disk is full: make room on it"), "%s",
 					   store->ops->reason(store));
+	cr_expect_not(commit_batch(store, &no_change), "what failed may be on the disk: it has to be written over");
 	cr_expect_not(commit_batch(store, &nothing), "a batch of nothing has to try the disk");
 	cr_expect_not(commit_lease(store, 2));
 	cr_expect_not_null(strstr(store->ops->reason(store), "/s: the disk is full: make room on it"), "%s",

@@ -76,6 +76,8 @@ void checker_told_tenant_gone(struct checker *c, const char *pool, const char *t
 void checker_look(struct checker *c, const struct checker_state *state);
 /* lost: the server begins with nothing. Only tokens go on. */
 void checker_lost(struct checker *c);
+/* forgets: what has ended may be unknown at any time. */
+void checker_forgets(struct checker *c, bool forgets);
 
 /* ttl_is_asked: a change of the ttl was asked for, and nobody was told that it is kept. */
 bool checker_ttl_is_asked(const struct checker *c, const char *id);

@@ -465,10 +465,15 @@ static void take_acquire(struct exchange *e)
 
 static void told_gone(struct exchange *e)
 {
-	if (e->reply.status == 404)
-		checker_told_unknown(checker, e->id);
-	else
+	struct held *h = find_held(e->id);
+
+	if (e->reply.status != 404) {
 		told_ended(e->id, text(e, "reason"));
+		return;
+	}
+	checker_told_unknown(checker, e->id);
+	if (h)
+		let_go(h);
 }
 
 static void take_beat(struct exchange *e)

@@ -182,6 +182,17 @@ static void play_failing_disk(void)
 
 /* ---- a life ---- */
 
+/* be_quiet: nobody asks for anything until all that was given has run out, and where servers forget is forgotten. */
+static void be_quiet(void)
+{
+	crash_fault(CRASH_NO_FAULT);
+	crash_after(0);
+	for (unsigned i = 0; i < 4 && !crash_is_dead(); i++) {
+		pass(30 * S);
+		step(true);
+	}
+}
+
 static void live(void)
 {
 	uint64_t steps = 20 + dice(160), failing_from = dice(8) == 0 ? dice(steps) : steps;
@@ -196,6 +207,8 @@ static void live(void)
 			crash_fault(CRASH_NO_FAULT);
 		step(dice(2) > 0);
 	}
+	if (dice(16) == 0)
+		be_quiet();
 	if (!has_story || crash_is_dead())
 		return;
 	crash_fault(CRASH_NO_FAULT);
@@ -296,17 +309,24 @@ int __wrap_sqlite3_exec(sqlite3 *db, const char *sql, int (*each)(void *, int, c
 	return __real_sqlite3_exec(db, is_durability && off ? "PRAGMA synchronous = OFF" : sql, each, context, error);
 }
 
-/* A file that nothing is known of. The clock was never set back by more than what tokens run ahead of it. */
+/*
+ * A file that nothing is known of, long after the last one: its clock is never set back to before that. Some servers
+ * forget what has ended at once: with no row of a lease left only the kept token tells which were given.
+ */
 static void new_file(uint64_t number)
 {
+	bool forgets = dice(4) == 0;
+
 	crash_forget();
 	remove_folder();
 	(void)snprintf(path, sizeof(path), "%s/%" PRIu64, folder, number);
 	if (mkdir(folder, 0700) != 0)
 		fail("the folder cannot be made");
 	checker_lost(checker);
+	checker_forgets(checker, forgets);
+	machine.config->key_memory_ns = forgets ? S : 36000 * S;
 	has_fault = false;
-	machine.now = latest + S;
+	machine.now = latest + 86400 * S;
 	clients_forget();
 }
 
@@ -315,7 +335,7 @@ static void be_down(void)
 {
 	machine.now += dice(3 * S);
 	if (dice(5) == 0)
-		machine.now -= dice(3600 * S);
+		machine.now -= dice(3600 * 1000) * MS;
 	else if (dice(2) > 0)
 		machine.now = machine.now > latest ? machine.now : latest;
 }
@@ -466,7 +486,7 @@ static struct config read_config(void)
 	out = fopen(file, "w");
 	if (!out)
 		fail("the folder cannot be written");
-	fprintf(out, "max_slots = 5\nkey_memory = 10h\n[pool other]\nmax_slots = 2\n[pool spare]\nmax_slots = 3\n");
+	fprintf(out, "max_slots = 5\n[pool other]\nmax_slots = 2\n[pool spare]\nmax_slots = 3\n");
 	fclose(out);
 	if (!config_load(&config, 3, arguments, error))
 		fail(error);

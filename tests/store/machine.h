@@ -70,7 +70,7 @@ void turn(struct machine *m, bool waits);
 const char *text(const struct exchange *e, const char *name);
 double number(const struct exchange *e, const char *name);
 
-/* machine_dice answers 0..sides - 1. */
+/* machine_dice answers 0..sides - 1; it has 31 bits, so that ns are good for 2 s only. */
 uint64_t machine_dice(struct machine *m, uint64_t sides);
 
 #endif

@@ -72,21 +72,18 @@ static void end_cancelled(struct fairshare_waiting *waiting)
 	end(waiting, error_set(&waiting->error, FAIRSHARE_E_CANCELLED, "the acquire was cancelled"), NULL);
 }
 
-/* A server that took our request and let it wait has no slot; one that was asked to answer at once is not there. */
+/*
+ * The caller's time is up, whatever stood in the way last, which the error tells. One who tries once has no deadline
+ * that could pass: the answer counts, or that there was none.
+ */
 static void end_at_deadline(struct fairshare_waiting *waiting)
 {
-	long sent = 0;
-
-	if (waiting->poll != NULL && waiting->wait_ns > 0)
-		curl_easy_getinfo(waiting->poll->easy, CURLINFO_REQUEST_SIZE, &sent);
-	if (waiting->registering) {
+	if (waiting->registering)
 		waiting->error = waiting->loop->registration.error;
-		waiting->err = error_kind(&waiting->error);
-	}
-	if (sent > 0 && waiting->err != FAIRSHARE_E_NO_SLOT)
-		waiting->err =
-			error_set(&waiting->error, FAIRSHARE_E_NO_SLOT, "no slot within %g s", waiting->options.timeout_seconds);
-	end(waiting, waiting->err, NULL);
+	if (waiting->options.timeout_seconds == 0)
+		end(waiting, error_kind(&waiting->error), NULL);
+	else
+		end(waiting, FAIRSHARE_E_NO_SLOT, NULL);
 }
 
 static void end_fired(struct timer *timer)
@@ -95,6 +92,8 @@ static void end_fired(struct timer *timer)
 
 	if (waiting->cancelled)
 		end_cancelled(waiting);
+	else if (waiting->refused)
+		end(waiting, FAIRSHARE_E_REFUSED, NULL);
 	else
 		end_at_deadline(waiting);
 }
@@ -178,11 +177,12 @@ static void granted(struct fairshare_waiting *waiting, const struct exchange *ex
 	struct fairshare_loop *loop = waiting->loop;
 	struct fairshare_lease *lease = NULL;
 	bool first = waiting->polls == 1;
+	enum fairshare_err err;
 	double expires_in, waited;
 	uint64_t since_ns = exchange->ended_ns;
 
-	waiting->err = lease_create(loop, body, &lease, &waiting->error);
-	if (waiting->err == FAIRSHARE_E_UNREACHABLE) {
+	err = lease_create(loop, body, &lease, &waiting->error);
+	if (err == FAIRSHARE_E_UNREACHABLE) {
 		back_off(waiting, exchange);
 		return;
 	}
@@ -196,7 +196,7 @@ static void granted(struct fairshare_waiting *waiting, const struct exchange *ex
 			lease->beat_ns = since_ns;
 		beats_plan(loop);
 	}
-	end(waiting, waiting->err, lease);
+	end(waiting, err, lease);
 }
 
 static void no_slot(struct fairshare_waiting *waiting, const struct exchange *exchange, const json_t *body)
@@ -204,7 +204,6 @@ static void no_slot(struct fairshare_waiting *waiting, const struct exchange *ex
 	const char *id = json_string_value(json_object_get(body, "id"));
 	uint64_t lasted_ns = exchange->ended_ns - exchange->begun_ns;
 
-	waiting->err = FAIRSHARE_E_NO_SLOT;
 	waiting->registered_again = false;
 	waiting->key_stands = id != NULL;
 	keep_place(waiting, id);
@@ -260,7 +259,6 @@ static void polled(struct exchange *exchange)
 	} else if (strcmp(waiting->error.code, "no-slot") == 0) {
 		no_slot(waiting, exchange, body);
 	} else {
-		waiting->err = error_kind(&waiting->error);
 		back_off(waiting, exchange);
 	}
 	json_decref(body);
@@ -298,8 +296,7 @@ static void poll_begin(struct fairshare_waiting *waiting)
 													 .timeout_seconds = wait + ANSWER_SECONDS},
 								   polled, waiting);
 	if (waiting->poll == NULL) {
-		waiting->err = error_no_memory(&waiting->error);
-		end(waiting, waiting->err, NULL);
+		end(waiting, error_no_memory(&waiting->error), NULL);
 		return;
 	}
 	waiting->tried = true;
@@ -381,7 +378,8 @@ static void waiting_start(struct fairshare_waiting *waiting)
 
 	waiting->begun_ns = fairshare_now_ns();
 	waiting->deadline_ns = timeout < 0 ? NEVER : waiting->begun_ns + seconds_to_ns(timeout);
-	waiting->err = error_set(&waiting->error, FAIRSHARE_E_UNREACHABLE, "no answer from %s", loop->settings.url);
+	(void)error_set(&waiting->error, FAIRSHARE_E_UNREACHABLE, "no answer from %s within %g s", loop->settings.url,
+					timeout);
 	if (timeout >= 0)
 		timer_arm(&loop->timers, &waiting->end, waiting->deadline_ns + slack_ns);
 	if (loop->settings.instance != NULL && !loop->registration.done) {
@@ -436,8 +434,8 @@ void waitings_registered(struct fairshare_loop *loop, enum fairshare_err err, co
 		if (!waiting->registering)
 			continue;
 		waiting->registering = false;
-		waiting->err = err;
-		if (err != FAIRSHARE_OK)
+		waiting->refused = err != FAIRSHARE_OK;
+		if (waiting->refused)
 			waiting->error = *error;
 		timer_arm(&loop->timers, err == FAIRSHARE_OK ? &waiting->retry : &waiting->end, 0);
 	}

@@ -41,5 +41,7 @@ enum fairshare_err error_kind(const struct fairshare_error *error)
 		return FAIRSHARE_E_NO_MEMORY;
 	if (strcmp(error->code, fairshare_err_text(FAIRSHARE_E_UNREACHABLE)) == 0)
 		return FAIRSHARE_E_UNREACHABLE;
+	if (strcmp(error->code, fairshare_err_text(FAIRSHARE_E_NO_SLOT)) == 0)
+		return FAIRSHARE_E_NO_SLOT;
 	return FAIRSHARE_E_REFUSED;
 }

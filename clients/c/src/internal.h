@@ -106,7 +106,7 @@ enum fairshare_err error_set(struct fairshare_error *error, enum fairshare_err e
 	__attribute__((format(printf, 3, 4)));
 enum fairshare_err error_no_memory(struct fairshare_error *error);
 
-/* error_kind tells what an error is that may pass by itself: NO_MEMORY, UNREACHABLE, else an answer, so REFUSED. */
+/* error_kind tells what an error is by its code: NO_MEMORY, UNREACHABLE, NO_SLOT, else another answer, so REFUSED. */
 enum fairshare_err error_kind(const struct fairshare_error *error);
 
 /* --- one request and its answer ----------------------------------------------------------------------------------- */
@@ -308,6 +308,7 @@ struct fairshare_waiting {
 	unsigned polls;	   /* begun with this key */
 	bool tried;		   /* with any key */
 	bool cancelled;
+	bool refused;		   /* the registration was */
 	bool registering;	   /* loop->registration wakes it */
 	bool registered_again; /* the server forgot the tenant; once, until it took us into the line */
 	struct exchange *poll;
@@ -316,8 +317,7 @@ struct fairshare_waiting {
 	char *place_path; /* "/leases/{id}" of the place in line; NULL: not known */
 	struct exchange *look;
 	struct timer look_again;
-	enum fairshare_err err; /* of the last poll */
-	struct fairshare_error error;
+	struct fairshare_error error; /* of the last poll */
 };
 LIST_HEAD(waiting_list, fairshare_waiting);
 

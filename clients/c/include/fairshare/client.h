@@ -170,10 +170,11 @@ FAIRSHARE_EXPORT void fairshare_acquire_options_init(struct fairshare_acquire_op
 /*
  * fairshare_acquire waits in line for a slot and keeps it alive from then on. NULL options: the defaults. *ret_lease is
  * the caller's, until fairshare_release() or fairshare_detach(). Errors:
- *   NO_SLOT      the deadline passed; error->message tells the place in line where it is known
+ *   NO_SLOT      the deadline passed; error->code is "no-slot", with the place in line in the message, or what stood in
+ *                the way last: "unreachable", "queue-full", "draining", ...
  *   CANCELLED    by fairshare_cancel() or fairshare_close()
- *   REFUSED      the server will not do it, or was still saying so ("queue-full", "draining") at the deadline
- *   UNREACHABLE  the deadline passed while the server did not answer
+ *   REFUSED      the server will not do it, or with a timeout of 0 not now
+ *   UNREACHABLE  only with a timeout of 0: no answer within 5 s
  *   NO_MEMORY, INVALID
  * After each of them nothing is held and no place kept: that is sent in the background. Returns at the latest half a
  * second after the deadline.

@@ -230,13 +230,13 @@ static void refused(struct fairshare_waiting *waiting, const struct exchange *ex
 	struct fairshare_loop *loop = waiting->loop;
 
 	waiting->key_stands = false;
+	waiting->polls = 0;
 	if (strcmp(waiting->error.code, "tenant-not-registered") == 0 && loop->settings.instance != NULL &&
 		!waiting->registered_again) {
 		waiting->registered_again = waiting->registering = true;
 		registration_begin(loop);
 	} else if (lost_by_accident(waiting, body)) {
 		new_key(waiting->give_up);
-		waiting->polls = 0;
 		back_off(waiting, exchange);
 	} else {
 		end(waiting, FAIRSHARE_E_REFUSED, NULL);

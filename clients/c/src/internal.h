@@ -305,7 +305,7 @@ struct fairshare_waiting {
 	uint64_t deadline_ns;
 	uint64_t wait_ns;  /* that the poll under way asked for */
 	unsigned failures; /* in a row */
-	unsigned polls;	   /* begun with this key */
+	unsigned polls;	   /* begun since the key stands for something, for all we know */
 	bool tried;		   /* with any key */
 	bool cancelled;
 	bool refused;		   /* the registration was */

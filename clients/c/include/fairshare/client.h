@@ -31,7 +31,8 @@
  *
  * Fork. The library's thread does not live on in a forked child, and the leases are its parent's. A child that wants
  * slots opens a client of its own. Calls in it on a client of the parent answer FAIRSHARE_E_INVALID and do nothing, its
- * fairshare_close() does nothing; a child may exec, all descriptors are close-on-exec.
+ * fairshare_close() does nothing. A child may exec: what the library opens is close-on-exec, but for a pair of sockets by
+ * which libcurl wakes itself and which is of no harm there.
  *
  * Signals. The library's thread blocks all of them. With https: in loops, ignore SIGPIPE.
  */

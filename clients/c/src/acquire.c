@@ -48,6 +48,13 @@ static void stop(struct fairshare_waiting *waiting)
 	timer_disarm(&waiting->look_again);
 }
 
+/* A DELETE on another connection may overtake a poll that was just sent, which would then wait, or be granted, for
+ * nobody. */
+static bool may_be_overtaken(const struct fairshare_waiting *waiting)
+{
+	return waiting->poll != NULL && fairshare_now_ns() - waiting->poll->begun_ns < seconds_to_ns(OVERTAKEN_SECONDS);
+}
+
 /* end tells the caller and frees the acquire; without a lease what its key may stand for is given up. */
 static void end(struct fairshare_waiting *waiting, enum fairshare_err err, struct fairshare_lease *lease)
 {
@@ -56,6 +63,7 @@ static void end(struct fairshare_waiting *waiting, enum fairshare_err err, struc
 	void *data = waiting->data;
 	struct fairshare_error error = waiting->error;
 
+	waiting->give_up->parting.once_more = may_be_overtaken(waiting);
 	stop(waiting);
 	LIST_REMOVE(waiting, link);
 	if (lease == NULL && waiting->key_stands) {

@@ -28,6 +28,8 @@
 #define TRY_ONCE_SECONDS 5.0   /* for the answer where the caller does not wait */
 #define SLACK_SECONDS 0.25	   /* for the last answer to arrive after the caller's deadline */
 #define GIVE_UP_SECONDS 15.0   /* a place without a request is gone by then, as the server's queue_grace says */
+#define OVERTAKEN_SECONDS 2.0  /* a request that was sent this long ago has arrived */
+#define ONCE_MORE_SECONDS 0.25 /* after which a key is given up again, where its last request may not have arrived */
 #define OPEN_SECONDS 5.0	   /* for the registration at the open */
 #define RELEASE_SECONDS 2.0	   /* that a blocking release waits */
 #define CLOSE_SECONDS 1.8	   /* for giving everything back; leaves 0.2 s of the 2 s promised */
@@ -173,6 +175,7 @@ struct parting {
 	const char *key;  /* NULL: the path names a lease */
 	enum fairshare_err err;
 	struct fairshare_error error;
+	bool once_more; /* what it gives up may have been overtaken on its way: DELETE again a moment later */
 	void (*parted)(struct parting *parting); /* called once, in a turn; may free it */
 };
 TAILQ_HEAD(parting_list, parting);

@@ -41,6 +41,12 @@ static bool ended(struct parting *parting, const json_t *body)
 	return true;
 }
 
+static void delete_once_more(struct parting *parting)
+{
+	parting->once_more = false;
+	timer_arm(&parting->loop->timers, &parting->timer, fairshare_now_ns() + seconds_to_ns(ONCE_MORE_SECONDS));
+}
+
 static void answered(struct exchange *exchange)
 {
 	struct parting *parting = exchange->owner;
@@ -48,7 +54,9 @@ static void answered(struct exchange *exchange)
 	enum verdict verdict = exchange_verdict(exchange, &body, &parting->error);
 
 	parting->exchange = NULL;
-	if (verdict == VERDICT_GOOD)
+	if (verdict == VERDICT_GOOD && parting->once_more)
+		delete_once_more(parting);
+	else if (verdict == VERDICT_GOOD)
 		part(parting, FAIRSHARE_OK);
 	else if (ended(parting, body))
 		part(parting, FAIRSHARE_E_LOST);

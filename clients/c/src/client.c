@@ -25,8 +25,9 @@
 /* Held by the caller, the thread, each lease, each handle and each call that waits; freed with the last. */
 struct fairshare_client {
 	pthread_mutex_t lock;
+	pthread_cond_t closed;
 	atomic_uint refs;
-	struct fairshare_loop *loop; /* NULL: closed */
+	struct fairshare_loop *loop; /* NULL: closed, and the thread is about to end */
 	pthread_t thread;
 	pid_t pid;
 	int epoll;
@@ -50,6 +51,7 @@ void client_unref(struct fairshare_client *client)
 	if (atomic_fetch_sub(&client->refs, 1) != 1)
 		return;
 	close_fd(client->wake);
+	pthread_cond_destroy(&client->closed);
 	pthread_mutex_destroy(&client->lock);
 	free(client);
 }
@@ -295,6 +297,7 @@ enum fairshare_err fairshare_open(struct fairshare_client **ret_client, const st
 	if (client == NULL)
 		return error_no_memory(error);
 	pthread_mutex_init(&client->lock, NULL);
+	pthread_cond_init(&client->closed, NULL);
 	client->refs = 1;
 	client->pid = getpid();
 	err = start(client, options, error);
@@ -318,20 +321,28 @@ static void closed(void *data)
 	struct fairshare_client *client = data;
 
 	client->loop = NULL;
+	pthread_cond_signal(&client->closed);
 }
 
 void fairshare_close(struct fairshare_client *client)
 {
 	struct timespec until = monotonic_in(JOIN_SECONDS);
+	bool gone;
 
 	if (client == NULL || client->pid != getpid())
 		return;
 	assert(!pthread_equal(pthread_self(), client->thread));
 	pthread_mutex_lock(&client->lock);
 	fairshare_loop_close(client->loop, closed, client);
+	while (client->loop != NULL &&
+		   pthread_cond_clockwait(&client->closed, &client->lock, CLOCK_MONOTONIC, &until) != ETIMEDOUT)
+		;
+	gone = client->loop == NULL;
 	pthread_mutex_unlock(&client->lock);
 	/* A lost function that does not return keeps the thread, and the client with it, but nobody waits for it. */
-	if (pthread_clockjoin_np(client->thread, NULL, CLOCK_MONOTONIC, &until) != 0)
+	if (gone)
+		pthread_join(client->thread, NULL);
+	else
 		pthread_detach(client->thread);
 	client_unref(client);
 }
@@ -416,9 +427,19 @@ static void released(void *data, enum fairshare_err err, const struct fairshare_
 	finish_call(data, err, error);
 }
 
+static enum fairshare_err closed_before(struct fairshare_error *error)
+{
+	return error_set(error, FAIRSHARE_E_LOST, "the client was closed before");
+}
+
 /* release_waiting holds the lease besides, to find it again where nobody answers in time. */
 static enum fairshare_err release_waiting(struct call *call, struct fairshare_lease *lease)
 {
+	if (lease->loop == NULL) { /* the close that is under way has given it back */
+		lease_forget(lease);
+		call->err = closed_before(&call->error);
+		return call->err;
+	}
 	lease_ref(lease);
 	fairshare_loop_release(lease, released, call);
 	if (!wait_call(call, RELEASE_SECONDS)) {
@@ -481,7 +502,7 @@ enum fairshare_err fairshare_release(struct fairshare_lease *lease, struct fairs
 	err = call_begin(&call, client, error);
 	if (err != FAIRSHARE_OK && client->pid == getpid()) {
 		let_go_locked(lease, true);
-		return error_set(error, FAIRSHARE_E_LOST, "the client was closed before");
+		return closed_before(error);
 	}
 	if (err != FAIRSHARE_OK)
 		return err;

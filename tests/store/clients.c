@@ -387,7 +387,9 @@ static void told_lease(struct exchange *e)
 	h = hold(told.id, e->tenant, e->key ? e->key : "");
 	if (is_new) {
 		h->ttl_ns = told.ttl_ms * MS;
-		h->deadline = machine.now + (uint64_t)(number(e, "expires_in_seconds") * 1e9) - ROUNDING;
+		h->deadline = e->made + (uint64_t)(number(e, "expires_in_seconds") * 1e9) - ROUNDING;
+		if (h->deadline <= machine.now)
+			checker_may_end(checker, h->id);
 	}
 	h->place = false;
 	h->mine = !checker_is_back(checker, told.id);

@@ -55,6 +55,7 @@ static void on_answer(void *context, struct api_request *request, struct api_rep
 	DL_DELETE(m->open, e);
 	DL_APPEND(m->answers, e);
 	e->answered = true;
+	e->made = m->now;
 	e->reply = *reply;
 	if (reply->body && strstr(reply->content_type, "json"))
 		e->json = must(json_loadb(reply->body, reply->body_len, JSON_REJECT_DUPLICATES, NULL));

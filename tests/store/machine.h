@@ -26,6 +26,7 @@ struct exchange {
 	struct api_reply reply;
 	json_t *json; /* of the body, or NULL */
 	uint64_t at;  /* when it was sent */
+	uint64_t made; /* when its answer was made, which may be looked at later */
 	/* For who sent it. */
 	int kind;
 	char id[32]; /* the lease it is about, "" for none */

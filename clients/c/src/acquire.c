@@ -199,7 +199,8 @@ static void granted(struct fairshare_waiting *waiting, const struct exchange *ex
 		waited = fairshare_lease_waited_seconds(lease);
 		if (first && exchange->begun_ns + seconds_to_ns(waited) < since_ns)
 			since_ns = exchange->begun_ns + seconds_to_ns(waited);
-		lease_renewed(lease, since_ns, expires_in, lease->heartbeat_seconds);
+		lease_renewed(lease, since_ns, expires_in,
+					  json_number_value(json_object_get(lease->json, "heartbeat_seconds")));
 		if (!first)
 			lease->beat_ns = since_ns;
 		beats_plan(loop);

@@ -211,7 +211,7 @@ struct fairshare_lease {
 	void *released_data;
 	struct timer deadline;
 	uint64_t beat_ns; /* when its next heartbeat is due */
-	uint64_t beat_every_ns;
+	_Atomic uint64_t beat_every_ns;
 	_Atomic uint64_t deadline_ns;
 	_Atomic bool lost; /* set after lost_reason is written */
 	char lost_reason[REASON_MAX];
@@ -225,7 +225,6 @@ struct fairshare_lease {
 	json_t *slot_urls; /* NULL: none */
 	uint64_t fencing_token;
 	double ttl_seconds;
-	double heartbeat_seconds;
 	double waited_seconds;
 };
 LIST_HEAD(lease_list, fairshare_lease);

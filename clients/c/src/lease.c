@@ -23,7 +23,6 @@ static bool read_members(struct fairshare_lease *lease)
 	lease->slot_urls = json_object_get(json, "slot_urls");
 	lease->fencing_token = (uint64_t)json_integer_value(json_object_get(json, "fencing_token"));
 	lease->ttl_seconds = json_number_value(json_object_get(json, "ttl_seconds"));
-	lease->heartbeat_seconds = json_number_value(json_object_get(json, "heartbeat_seconds"));
 	lease->waited_seconds = json_number_value(json_object_get(json, "waited_seconds"));
 	return lease->id != NULL && lease->tenant != NULL && lease->pool != NULL && json_array_size(lease->slot_ids) > 0 &&
 		   lease->ttl_seconds > 0;
@@ -93,8 +92,8 @@ void lease_renewed(struct fairshare_lease *lease, uint64_t since_ns, double expi
 
 	if (!(heartbeat_seconds > 0))
 		heartbeat_seconds = lease->ttl_seconds / 3;
-	lease->beat_every_ns = seconds_to_ns(heartbeat_seconds);
-	lease->beat_ns = since_ns + lease->beat_every_ns;
+	atomic_store(&lease->beat_every_ns, seconds_to_ns(heartbeat_seconds));
+	lease->beat_ns = since_ns + seconds_to_ns(heartbeat_seconds);
 	if ((was & EXPIRED) != 0 || !atomic_compare_exchange_strong(&lease->deadline_ns, &was, until))
 		lease_lose(lease, "no-heartbeat");
 	else
@@ -242,7 +241,7 @@ double fairshare_lease_ttl_seconds(const struct fairshare_lease *lease)
 
 double fairshare_lease_heartbeat_seconds(const struct fairshare_lease *lease)
 {
-	return lease->heartbeat_seconds;
+	return ns_to_seconds(atomic_load(&lease->beat_every_ns));
 }
 
 double fairshare_lease_waited_seconds(const struct fairshare_lease *lease)

@@ -235,6 +235,10 @@ FAIRSHARE_EXPORT const char *fairshare_lease_slot_url(const struct fairshare_lea
 FAIRSHARE_EXPORT uint64_t fairshare_lease_fencing_token(const struct fairshare_lease *lease);
 
 FAIRSHARE_EXPORT double fairshare_lease_ttl_seconds(const struct fairshare_lease *lease);
+
+/* fairshare_lease_heartbeat_seconds returns how far apart heartbeats are now; the server may stretch it with any of
+ * them.
+ */
 FAIRSHARE_EXPORT double fairshare_lease_heartbeat_seconds(const struct fairshare_lease *lease);
 
 /* fairshare_lease_waited_seconds returns how long the lease was waited for, as the server counts. */

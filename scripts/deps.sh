@@ -13,7 +13,7 @@ fairshared_build_packages=(
 
 # What the tests need besides.
 # shellcheck disable=SC2034
-fairshared_test_packages=(libcriterion-dev sqlite3 libcurl4-openssl-dev libseccomp-dev iproute2 systemd
+fairshared_test_packages=(libcriterion-dev sqlite3 libcurl4-openssl-dev libncurses-dev libseccomp-dev iproute2 systemd
 	python3 python3-setuptools python3-wheel mypy pyflakes3)
 
 # What the fuzz preset needs besides; llvm names the lines of a failure.

@@ -98,6 +98,8 @@ int verb_acquire(int argc, char **argv)
 
 /* --- renew and release -------------------------------------------------------------------------------------------- */
 
+enum { KEY_TTL = 0x400 };
+
 struct ids_arguments {
 	struct common common;
 	double ttl_seconds; /* 0: as it was */
@@ -112,7 +114,7 @@ static error_t parse_ids(int key, char *arg, struct argp_state *state)
 	case ARGP_KEY_INIT:
 		common_begin(state, &arguments->common);
 		return 0;
-	case 'T':
+	case KEY_TTL:
 		arguments->ttl_seconds = parse_seconds(arg, state, "--ttl");
 		if (arguments->ttl_seconds == 0)
 			argp_error(state, "--ttl is '%s': give more than 0", arg);
@@ -154,7 +156,7 @@ static int for_each(const struct common *common, char **ids, const char *method,
 int verb_renew(int argc, char **argv)
 {
 	static const struct argp_option options[] = {
-		{"ttl", 'T', "DURATION", 0, "how long it lasts from now on; without it as long as before", 0}, {0}};
+		{"ttl", KEY_TTL, "DURATION", 0, "how long it lasts from now on; without it as long as before", 0}, {0}};
 	static const struct argp_child children[] = {{&url_argp, 0, NULL, 0}, {0}};
 	const struct argp argp = {.options = options,
 							  .parser = parse_ids,

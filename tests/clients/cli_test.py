@@ -22,7 +22,7 @@ import termios
 import time
 import unittest
 
-from proxy import Proxy, answer
+from proxy import Proxy, answer, delay_before
 from stage import REPORT, Failure, Server, clean_environment, until
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -149,8 +149,8 @@ class Case(unittest.TestCase):
     def fairshare(self, *arguments, code=0, **popen):
         return self.finish(self.start(*arguments, **popen), code)
 
-    def terminal(self, *arguments, **size):
-        terminal = Terminal([options.cli, *arguments], self.environment, **size)
+    def terminal(self, *arguments, command=None, **size):
+        terminal = Terminal(command or [options.cli, *arguments], self.environment, **size)
         self.addCleanup(terminal.close)
         return terminal
 
@@ -342,6 +342,16 @@ class Signals(Case):
                     self.assertEqual(out, "")
                     self.assertEqual(self.server.in_line(), 0)
         self.server.give_back(held)
+
+    def test_signal_before_the_acquire(self):
+        """A signal that comes while the tenant is registered ends the command as well."""
+        self.server.take()
+        self.proxy.plan("POST /tenants", delay_before(0.5))
+        process = self.start("run", "--register", "true")
+        until(lambda: self.proxy.seen("POST /tenants"), "it registers")
+        process.terminate()
+        self.finish(process, 143)
+        self.assertEqual(self.server.in_line(), 0)
 
     def test_ignored_signals_stay_ignored(self):
         held = self.server.take()
@@ -648,6 +658,21 @@ class Scripts(Case):
         self.assertNotIn("\033", terminal.until("alice"))
 
 
+COUNTS_INT = """import os, signal
+read, write = os.pipe()
+os.set_blocking(write, False)
+signal.set_wakeup_fd(write)     # gets a byte for each signal, also for those that Python takes together
+signal.signal(signal.SIGINT, lambda *_: None)
+signal.signal(signal.SIGTERM, lambda *_: None)
+print("ready", flush=True)
+signals = b""
+while signal.SIGTERM not in signals:
+    signals += os.read(read, 100)
+    print("signals", len(signals), flush=True)
+raise SystemExit(4)
+"""
+
+
 class Terminals(Case):
     def test_place_in_line(self):
         held = self.server.take()
@@ -669,16 +694,32 @@ class Terminals(Case):
         self.assertEqual(self.finish(process, 0), ("", ""))
 
     def test_ctrl_c(self):
-        """The command gets one INT, from the terminal, and not another one from fairshare."""
-        terminal = self.terminal("run", "--", "sh", "-c",
-                                 "trap 'n=$((n+1))' INT; trap 'echo got $n; exit 4' TERM; echo ready; while :; do sleep 0.02; done")
+        """The command gets one INT each, from the terminal, and not another one from fairshare."""
+        terminal = self.terminal("run", "--", sys.executable, "-c", COUNTS_INT)
         terminal.until("ready")
-        terminal.type("\x03")
-        terminal.until("^C")
-        time.sleep(0.3)      # for what must not come
+        for number in range(10):
+            terminal.type("\x03")
+            terminal.until(f"signals {number + 1}\r\n")
+            time.sleep(0.05)      # for what must not come
         os.kill(terminal.pid, signal.SIGTERM)
-        terminal.until("got 1\r\n")
+        terminal.until("signals 11\r\n")
         self.assertEqual(terminal.end(), 4)
+
+    def test_jobs_of_a_shell(self):
+        """Ctrl-Z gives the shell its prompt back, fg goes on, a pipeline's other end has the terminal too."""
+        self.environment["PS1"] = "$ "
+        terminal = self.terminal(command=["/bin/bash", "--norc", "--noprofile", "-i"])
+        terminal.until("$ ")
+        terminal.type(f"{shlex.quote(options.cli)} run -- sleep 100 | cat\n")
+        until(lambda: self.server.active() == 1, "it runs")
+        terminal.type("\x1a")
+        terminal.until("Stopped")
+        terminal.type("fg\n")
+        terminal.until("sleep 100")
+        terminal.type("\x03")
+        until(lambda: self.server.active() == 0, "the slot is given back")
+        terminal.type("exit\n")
+        terminal.end()
 
     def test_ctrl_c_while_waiting(self):
         self.server.take()

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <sys/wait.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 /*
@@ -108,9 +108,23 @@ struct start {
 	int death_signal;
 };
 
+/* fail tells what exec said, by calls that are safe after fork(2). It does not return. */
+static _Noreturn void fail(const char *command, int failure)
+{
+	const char *const words[] = {"fairshare: '", command, "' cannot be run: ", strerrordesc_np(failure), "\n"};
+	struct iovec parts[sizeof(words) / sizeof(words[0])];
+	ssize_t written;
+
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+		parts[i] = (struct iovec){.iov_base = (char *)words[i], .iov_len = strlen(words[i])};
+	written = writev(STDERR_FILENO, parts, sizeof(parts) / sizeof(parts[0]));
+	(void)written; /* there is nobody else to tell */
+	_exit(failure == ENOENT ? CODE_NOT_FOUND : CODE_CANNOT_RUN);
+}
+
 /* Only what is safe after fork(2) in a process with threads. Our handlers must not run here: they know the parent's
  * client. */
-static _Noreturn void become(const struct start *start, bool lead, pid_t parent, int told)
+static _Noreturn void become(const struct start *start, bool lead, pid_t parent)
 {
 	struct sigaction action = {.sa_handler = SIG_DFL};
 	struct sigaction was;
@@ -126,65 +140,30 @@ static _Noreturn void become(const struct start *start, bool lead, pid_t parent,
 	if (getppid() != parent)
 		_exit(CODE_FAILED);
 	execvpe(start->argv[0], start->argv, start->environment);
-	if (write(told, &errno, sizeof(errno)) < 0)
-		_exit(CODE_FAILED);
-	_exit(CODE_CANNOT_RUN);
-}
-
-/* why_not reads what exec said; 0 once it went well. */
-static int why_not(int fd)
-{
-	int failure = 0;
-	ssize_t size;
-
-	do
-		size = read(fd, &failure, sizeof(failure));
-	while (size < 0 && errno == EINTR);
-	return size == (ssize_t)sizeof(failure) ? failure : 0;
-}
-
-static int fork_child(struct child *child, const struct start *start, const int *pipe_fds)
-{
-	pid_t parent = getpid();
-	int failure;
-
-	child->pid = fork();
-	if (child->pid == 0)
-		become(start, child->leads_group, parent, pipe_fds[1]);
-	failure = child->pid < 0 ? errno : 0;
-	close(pipe_fds[1]);
-	if (child->pid > 0) {
-		if (child->leads_group)
-			setpgid(child->pid, child->pid);
-		failure = why_not(pipe_fds[0]);
-	}
-	close(pipe_fds[0]);
-	return failure;
+	fail(start->argv[0], errno);
 }
 
 int child_start(struct child *ret_child, char *const *argv, char *const *variables, const sigset_t *mask,
 				int death_signal)
 {
 	struct start start = {.argv = argv, .mask = mask, .death_signal = death_signal};
-	int pipe_fds[2];
-	int failure;
+	pid_t parent = getpid();
 
 	*ret_child = (struct child){.leads_group = !has_terminal()};
-	if (pipe2(pipe_fds, O_CLOEXEC) != 0) {
-		complain("no pipe is to be had: %s", strerror(errno));
-		return CODE_FAILED;
-	}
 	start.environment = make_environment(variables);
 	each_descriptor(keep_to_us);
-	failure = fork_child(ret_child, &start, pipe_fds);
+	sigpending(&ret_child->missed);
+	ret_child->pid = fork();
+	if (ret_child->pid == 0)
+		become(&start, ret_child->leads_group, parent);
 	free(start.environment);
-	if (failure == 0)
-		return 0;
-	complain("'%s' cannot be run: %s", argv[0], strerror(failure));
-	if (ret_child->pid < 0)
+	if (ret_child->pid < 0) {
+		complain("no process is to be had for '%s': %s", argv[0], strerror(errno));
 		return CODE_FAILED;
-	waitpid(ret_child->pid, NULL, 0);
-	return failure == ENOENT ? CODE_NOT_FOUND : CODE_CANNOT_RUN;
+	}
+	if (ret_child->leads_group)
+		setpgid(ret_child->pid, ret_child->pid);
+	return 0;
 }
 
 void child_signal(const struct child *child, int signal)

@@ -167,6 +167,7 @@ enum on_lost { ON_LOST_TERM, ON_LOST_KILL, ON_LOST_IGNORE };
 struct child {
 	pid_t pid;
 	bool leads_group; /* signals go to all of its group */
+	sigset_t missed;  /* that came before it was there, also from the terminal */
 };
 
 /* inherited_note notes which descriptors were handed to us; called before any is opened. */
@@ -174,7 +175,8 @@ void inherited_note(void);
 
 /*
  * child_start runs argv with the process's environment and `variables`, under the signal mask `mask`. Answers 0, or 125
- * to 127 after it told why. The child gets death_signal (0: none) when this process dies.
+ * after it told why. A child that cannot run the command tells so itself, and ends with 126 or 127. It gets
+ * death_signal (0: none) when this process dies.
  */
 FAIRSHARE_MUST_CHECK int child_start(struct child *ret_child, char *const *argv, char *const *variables,
 									 const sigset_t *mask, int death_signal);

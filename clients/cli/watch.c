@@ -124,18 +124,19 @@ static uint64_t on_time(const struct watch *watch, struct progress *progress)
 
 /* What the terminal sends reaches the command by itself: it is in our group. Ctrl-Z stops us too, as the shell expects.
  */
-static void forward(const struct watch *watch, const struct signalfd_siginfo *info)
+static void forward(struct watch *watch, const struct signalfd_siginfo *info)
 {
 	int signal = (int)info->ssi_signo;
 	bool from_terminal = info->ssi_code == SI_KERNEL && !watch->child.leads_group;
 
-	if (!from_terminal)
+	if (!from_terminal || sigismember(&watch->child.missed, signal))
 		child_signal(&watch->child, signal);
-	else if (signal == SIGTSTP)
+	sigdelset(&watch->child.missed, signal);
+	if (from_terminal && signal == SIGTSTP)
 		kill(getpid(), SIGSTOP);
 }
 
-static void hear_signals(const struct watch *watch, struct progress *progress, int fd)
+static void hear_signals(struct watch *watch, struct progress *progress, int fd)
 {
 	struct signalfd_siginfo info;
 

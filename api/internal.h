@@ -72,6 +72,12 @@ struct call {
 	struct input in;
 };
 
+/* call_pool names the pool that a call is about. */
+static inline const char *call_pool(const struct call *call)
+{
+	return call->in.pool != NULL ? call->in.pool : "default";
+}
+
 /* pools.c: what api_config_default() has for pools: they have no expressions, and all are configured. */
 struct api_pool_info pool_info_plain(void *context, const char *pool);
 enum fair_err pool_set_plain(void *context, struct fair *fair, uint64_t now, const struct api_pool *pool,

@@ -13,11 +13,6 @@
 #include "refuse.h"
 #include "text.h"
 
-static const char *pool_of(const struct call *call)
-{
-	return call->in.pool != NULL ? call->in.pool : "default";
-}
-
 static uint64_t wait_of(const struct api *api, const struct call *call)
 {
 	if (call->in.query_wait_ns != FAIR_NEVER)
@@ -49,7 +44,7 @@ void lease_tell(struct api *api, struct api_request *request, uint64_t now, cons
 /* The tenant is looked at first: what the refused request frees may be granted on, but to no waiter of its own. */
 static void refuse_queue_full(struct api *api, struct call *call)
 {
-	const char *tenant = call->in.tenant_id, *pool = pool_of(call);
+	const char *tenant = call->in.tenant_id, *pool = call_pool(call);
 	struct fair_pool_view limits;
 	struct fair_tenant_view own;
 	char how[FAIR_NAME_MAX + 64];
@@ -79,7 +74,7 @@ static void refuse_queue_full(struct api *api, struct call *call)
 
 static void refuse_acquire(struct api *api, struct call *call, enum fair_err err, const struct fair_acquired *got)
 {
-	const char *tenant = call->in.tenant_id, *pool = pool_of(call);
+	const char *tenant = call->in.tenant_id, *pool = call_pool(call);
 	struct fair_lease_view view;
 
 	switch (err) {
@@ -130,7 +125,7 @@ static bool stands_for_lease(struct api *api, struct call *call, const char *key
 	struct fair_lease_view view;
 	struct fair_id id;
 
-	return key != NULL && fair_key_find(api->fair, pool_of(call), call->in.tenant_id, key, key_len, &id) &&
+	return key != NULL && fair_key_find(api->fair, call_pool(call), call->in.tenant_id, key, key_len, &id) &&
 		   fair_lease_get(api->fair, call->now, &id, &view) == FAIR_OK && view.state == FAIR_ACTIVE;
 }
 
@@ -182,7 +177,7 @@ void lease_acquire(struct api *api, struct call *call)
 {
 	struct fair_acquired got = {0};
 	struct fair_request ask = {
-		.pool = pool_of(call),
+		.pool = call_pool(call),
 		.tenant = call->in.tenant_id,
 		.label = call->in.label != NULL ? call->in.label : "",
 		.ttl_ns = call->in.ttl_ns != FAIR_NEVER ? call->in.ttl_ns : api->config.default_ttl_ns,
@@ -335,7 +330,7 @@ void lease_cancel(struct api *api, struct call *call)
 		decode_refuse(api, call, "Idempotency-Key", "the header is missing: give the key of the acquire to give up");
 		return;
 	}
-	fair_cancel(api->fair, call->now, pool_of(call), call->in.tenant_id, key, len);
+	fair_cancel(api->fair, call->now, call_pool(call), call->in.tenant_id, key, len);
 	reply_empty(api, call->request, 204, NULL);
 }
 

@@ -224,7 +224,7 @@ static void send_text(struct api *api, struct call *call, const struct fair_pool
 
 void stats_get(struct api *api, struct call *call)
 {
-	const char *pool = call->in.pool != NULL ? call->in.pool : "default";
+	const char *pool = call_pool(call);
 	struct fair_pool_view view;
 
 	if (fair_pool_get(api->fair, call->now, pool, &view) != FAIR_OK)

@@ -10,14 +10,9 @@
 #include "refuse.h"
 #include "text.h"
 
-static const char *pool_of(const struct call *call)
-{
-	return call->in.pool != NULL ? call->in.pool : "default";
-}
-
 static void refuse(struct api *api, struct call *call, enum fair_err err, const char *tenant)
 {
-	const char *pool = pool_of(call);
+	const char *pool = call_pool(call);
 	char shown[TEXT_SHOWN];
 
 	switch (err) {
@@ -48,7 +43,7 @@ void tenant_register(struct api *api, struct call *call)
 	struct api_reply reply = {.status = 200, .content_type = "application/json"};
 	char location[2 * FAIR_NAME_MAX + 32];
 	struct fair_tenant_view view;
-	const char *pool = pool_of(call);
+	const char *pool = call_pool(call);
 	bool created = false;
 	enum fair_err err = fair_register(api->fair, call->now, pool, call->in.tenant_id, call->in.instance, &created);
 
@@ -90,7 +85,7 @@ void tenant_get(struct api *api, struct call *call)
 	enum fair_err err = FAIR_E_TENANT_NOT_FOUND;
 
 	if (text_is_name(call->param))
-		err = fair_tenant_get(api->fair, pool_of(call), call->param, &view);
+		err = fair_tenant_get(api->fair, call_pool(call), call->param, &view);
 	if (err == FAIR_OK)
 		reply_tenant(api, call, 200, &view);
 	else
@@ -111,14 +106,14 @@ void tenant_unregister(struct api *api, struct call *call)
 	}
 	if (text_is_name(call->param))
 		err =
-			fair_unregister(api->fair, call->now, pool_of(call), call->param, call->in.instance, call->in.force, &how);
+			fair_unregister(api->fair, call->now, call_pool(call), call->param, call->in.instance, call->in.force, &how);
 	api_drain(api, call->now);
 	call->request->batch = api->tenants_batch;
 	if (err != FAIR_OK) {
 		refuse(api, call, err, call->param);
 		return;
 	}
-	if (how == FAIR_UNREGISTERED_GONE || fair_tenant_get(api->fair, pool_of(call), call->param, &view) != FAIR_OK)
+	if (how == FAIR_UNREGISTERED_GONE || fair_tenant_get(api->fair, call_pool(call), call->param, &view) != FAIR_OK)
 		reply_empty(api, call->request, 204, NULL);
 	else
 		reply_tenant(api, call, how == FAIR_UNREGISTERED_CLOSING ? 202 : 200, &view);

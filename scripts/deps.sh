@@ -6,7 +6,7 @@
 # shellcheck disable=SC2034  # used by those that source this
 fairshared_build_packages=(
 	build-essential cmake ninja-build pkg-config
-	libmicrohttpd-dev libjansson-dev libyajl-dev libinih-dev liblua5.4-dev uthash-dev libxxhash-dev libsodium-dev libbsd-dev
+	libmicrohttpd-dev libjansson-dev libyajl-dev libinih-dev liblua5.4-dev uthash-dev libxxhash-dev libbsd-dev
 	libsqlite3-dev libsystemd-dev
 	curl ca-certificates
 )

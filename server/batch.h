@@ -50,7 +50,7 @@ struct batch {
 
 /* What the state does not know of its pools: `get` is false when there is none of that name. */
 struct batch_source {
-	const struct fair *fair;
+	struct fair *fair;
 	bool (*get)(void *context, const char *name, struct store_pool *ret);
 	void *context;
 };

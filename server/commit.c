@@ -18,7 +18,6 @@ struct gathering {
 
 struct commit {
 	struct store *store;
-	struct fair *fair;
 	struct batch_source source;
 	struct api *api;
 	struct gathering gathering, flying;
@@ -32,14 +31,13 @@ struct commit {
 	bool draining;
 };
 
-struct commit *commit_create(struct store *store, struct fair *fair, const struct batch_source *source)
+struct commit *commit_create(struct store *store, const struct batch_source *source)
 {
 	struct commit *c = calloc(1, sizeof(*c));
 
 	if (!c)
 		return NULL;
 	c->store = store;
-	c->fair = fair;
 	c->source = *source;
 	c->number = 1;
 	c->settled_at = c->probe_at = FAIR_NEVER;
@@ -117,7 +115,7 @@ static void update_hold(struct commit *c, uint64_t now)
 	if (hold == c->held)
 		return;
 	c->held = hold;
-	err = fair_hold(c->fair, now, NULL, hold);
+	err = fair_hold(c->source.fair, now, NULL, hold);
 	if (err != FAIR_OK)
 		log_text(LOG_ERROR, "granting cannot be held or resumed", "error", fair_err_code(err));
 	(void)api_advance(c->api, now, 1); /* takes in what the end of the hold has granted */

@@ -17,7 +17,7 @@ struct commit;
 
 /* commit_create returns NULL without memory. The store and what the source points at are borrowed. Destroy the store
  * first: until then it may read the batch in flight. */
-struct commit *commit_create(struct store *store, struct fair *fair, const struct batch_source *source);
+struct commit *commit_create(struct store *store, const struct batch_source *source);
 void commit_destroy(struct commit *commit);
 
 /* commit_attach says whom to tell; before the first event. */

@@ -10,7 +10,6 @@
 
 #include <errno.h>
 #include <microhttpd.h>
-#include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,6 +23,7 @@
 #define IDLE_TIMEOUT (75 * CLOCK_S)
 #define SEND_TIMEOUT (30 * CLOCK_S)
 #define ARRIVING_AT_LEAST CLOCK_S        /* so long a connection may take with its request when there is no room */
+#define HIDDEN_WORK_AFTER (5 * CLOCK_MS) /* see daemon_run() */
 #define ACCEPT_TURN 256                  /* connections taken in one turn */
 #define LOOK_BACK 1024                   /* connections whose requests arrive */
 #define REFUSAL "Error processing request (HTTP response code is %u" /* how libmicrohttpd tells of one */
@@ -449,10 +449,10 @@ static enum MHD_Result send_reply(struct request *request)
 static enum MHD_Result refuse(struct request *request)
 {
 	struct MHD_Response *response;
-	unsigned char random[8];
+	unsigned long long random;
 
-	randombytes_buf(random, sizeof(random));
-	sodium_bin2hex(request->api.id, sizeof(request->api.id), random, sizeof(random));
+	arc4random_buf(&random, sizeof(random));
+	snprintf(request->api.id, sizeof(request->api.id), "%016llx", random);
 	request->reply.status = MHD_HTTP_BAD_REQUEST;
 	response = new_response(&request->reply);
 	if (!response)
@@ -802,8 +802,6 @@ void http_clock(struct http *http, uint64_t now)
 {
 	http->now = now;
 }
-
-#define HIDDEN_WORK_AFTER (5 * CLOCK_MS)
 
 /* Connections that are asked make libmicrohttpd say that there is work at once, always. */
 static void daemon_run(struct daemon *daemon)

@@ -13,7 +13,6 @@
 #include "server.h"
 #include "systemd.h"
 
-#include <sodium.h>
 #include <string.h>
 
 static int refuse(const char *reason)
@@ -82,8 +81,6 @@ int main(int argc, char **argv)
 	int status;
 
 	loop_block_signals();
-	if (sodium_init() < 0)
-		return refuse("there is no source of randomness");
 	status = config_load(&config, argc, argv, error) ? run(&config) : refuse(error);
 	config_free(&config);
 	return status;

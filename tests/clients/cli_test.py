@@ -643,8 +643,8 @@ class Scripts(Case):
         self.assertRegex(self.fairshare("pools")[0], r"\ndefault +equal +0 +3 +0 +1 +30s +10000\n")
 
     def test_resize(self):
-        self.proxy.plan("PATCH /pools/default", answer(200, b'{"pool":"default","max_slots":5}', "application/json"))
         self.assertEqual(self.json("resize", "default", "5")["max_slots"], 5)
+        self.assertEqual(self.json("stats", "--json")["max_slots"], 5)
         self.assertEqual([request.json for request in self.proxy.seen("PATCH /pools/default")], [{"max_slots": 5}])
         self.fairshare("resize", "default", "0", code=125)
 

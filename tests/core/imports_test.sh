@@ -40,7 +40,7 @@ for header in core/*.h api/*.h server/*.h; do
 	include="-I core -I api -I server"
 	# shellcheck disable=SC2046,SC2086
 	if ! echo "#include \"$root/$header\"" | "$cc" -std=gnu11 -D_GNU_SOURCE -Wall -Wextra -Wno-unused-function $include \
-		$(pkg-config --cflags libmicrohttpd jansson sqlite3 lua5.4 libsodium gnutls 2>/dev/null || true) \
+		$(pkg-config --cflags libmicrohttpd jansson sqlite3 lua5.4 gnutls 2>/dev/null || true) \
 		-fsyntax-only -x c - 2>"$scratch"; then
 		fail "$header does not compile alone"
 		head -n 5 "$scratch"

@@ -164,7 +164,7 @@ bool machine_start(struct machine *m, const char *path, enum store_durability du
 	api.version = "0";
 	api.openapi = "";
 	m->api = must(api_create(m->fair, &api, &hooks, m->now));
-	m->commit = must(commit_create(m->store, m->fair,
+	m->commit = must(commit_create(m->store,
 								   &(struct batch_source){.fair = m->fair, .get = pools_get, .context = m->pools}));
 	commit_attach(m->commit, m->api);
 	api_clock(m->api, m->now, (int64_t)(m->now / MS));

@@ -14,7 +14,7 @@ from fairshare import FairShareSemaphore, LeaseLostError, _aio
 from .support import WithServer, wait_until
 
 
-class Loss(WithServer):
+class WithSemaphore(WithServer):
     def setUp(self):
         super().setUp()
         logging.disable(logging.ERROR)
@@ -30,6 +30,8 @@ class Loss(WithServer):
     def revoke(self):
         self.server.send("DELETE", "/tenants/alice?force=true")
 
+
+class Loss(WithSemaphore):
     async def test_the_block_is_cancelled(self):
         with self.assertRaises(LeaseLostError) as caught:
             async with self.semaphore.acquire("alice") as lease:
@@ -157,7 +159,9 @@ class Loss(WithServer):
         self.assertEqual(caught.exception.reason, "no heartbeat got through")
         self.assertLess(abs(time.monotonic() - began - 1.1), 0.5)
 
-    @unittest.skipUnless(sys.version_info >= (3, 11), "there are no task groups")
+
+@unittest.skipUnless(sys.version_info >= (3, 11), "there are neither task groups nor asyncio.timeout")
+class LossAmongTaskGroups(WithSemaphore):
     async def test_task_groups_within_and_without(self):
         async def worker():
             try:
@@ -183,7 +187,6 @@ class Loss(WithServer):
         self.assertIsInstance(error, LeaseLostError)
         self.assertEqual(len(ended), 3)
 
-    @unittest.skipUnless(sys.version_info >= (3, 11), "there is no asyncio.timeout")
     async def test_time_outs_around_stay_time_outs(self):
         with self.assertRaises(TimeoutError) as caught:
             async with asyncio.timeout(0.1):
@@ -200,11 +203,3 @@ class LossByMarks(Loss):
         patch = mock.patch.object(_aio, "_Others", _aio._MarkedOthers)
         patch.start()
         self.addCleanup(patch.stop)
-
-    @unittest.skip("needs task groups, which Python 3.10 has not")
-    async def test_task_groups_within_and_without(self):
-        pass
-
-    @unittest.skip("needs asyncio.timeout, which Python 3.10 has not")
-    async def test_time_outs_around_stay_time_outs(self):
-        pass

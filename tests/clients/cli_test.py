@@ -429,14 +429,15 @@ class Loss(Case):
         self.server.call("DELETE", "/tenants/alice?force=true")
 
     def test_term(self):
-        process = self.sh("trap 'echo TERM; exit 0' TERM; echo ready; while :; do sleep 0.02; done", "--ttl", "1")
+        process = self.sh("trap 'echo TERM; exit 0' TERM; echo ready; while :; do sleep 0.02; done", "--ttl", "4",
+                          "-k", "1")      # so that a beat may be late by 1.7 s before it is given up
         self.revoke()
         out, err = self.finish(process, 123)
         self.assertEqual(out, "TERM\n")
         self.assertRegex(err, r"the lease ls_\w+ is lost: revoked\n")
 
     def test_kill_after_term(self):
-        process = self.sh(STUBBORN, "--ttl", "1", "-k", "400ms")
+        process = self.sh(STUBBORN, "--ttl", "3", "-k", "400ms")
         self.revoke()
         self.assertEqual(read_line(process.stdout), "TERM\n")
         begin = time.monotonic()
@@ -445,12 +446,12 @@ class Loss(Case):
         self.assertLess(time.monotonic() - begin, 3)
 
     def test_kill(self):
-        process = self.sh(STUBBORN, "--ttl", "1", "--on-lost", "kill")
+        process = self.sh(STUBBORN, "--ttl", "3", "--on-lost", "kill")
         self.revoke()
         self.assertEqual(self.finish(process, 123)[0], "")
 
     def test_ignore(self):
-        process = self.sh("trap 'echo TERM' TERM; echo ready; read line; exit 5", "--ttl", "1", "--on-lost", "ignore",
+        process = self.sh("trap 'echo TERM' TERM; echo ready; read line; exit 5", "--ttl", "3", "--on-lost", "ignore",
                           stdin=subprocess.PIPE)
         self.revoke()
         self.assertIn("is lost: revoked", read_line(process.stderr))
@@ -458,13 +459,13 @@ class Loss(Case):
         self.assertEqual((process.returncode, out, err), (5, "", ""))
 
     def test_command_that_is_stopped(self):
-        process = self.sh("trap 'echo TERM; exit' TERM; echo ready; kill -STOP $$; while :; do sleep 0.02; done", "--ttl", "1")
+        process = self.sh("trap 'echo TERM; exit' TERM; echo ready; kill -STOP $$; while :; do sleep 0.02; done", "--ttl", "3")
         self.revoke()
         self.assertEqual(self.finish(process, 123)[0], "TERM\n")
 
     def test_whole_group(self):
         """What the command left behind gets its KILL too."""
-        process = self.sh("(trap '' TERM; echo ready; while :; do sleep 0.02; done) & wait", "--ttl", "1", "-k", "300ms")
+        process = self.sh("(trap '' TERM; echo ready; while :; do sleep 0.02; done) & wait", "--ttl", "3", "-k", "300ms")
         self.revoke()
         self.finish(process, 123)
 

@@ -48,18 +48,20 @@ class Surface(WithServer):
     async def test_the_share_limits_a_tenant(self):
         most = {"alice": 0, "bob": 0}
         holding = {"alice": 0, "bob": 0}
+        waiting = {"alice": 15, "bob": 15}
         both = asyncio.Event()
 
         async def work(tenant):
             async with self.semaphore.acquire(tenant):
+                waiting[tenant] -= 1
                 holding[tenant] += 1
-                if both.is_set():
+                if both.is_set() and all(waiting.values()):  # whoever is the last may have all the slots
                     most[tenant] = max(most[tenant], holding[tenant])
                 await asyncio.sleep(0.02)
                 holding[tenant] -= 1
 
         async with self.semaphore.tenant("alice"), self.semaphore.tenant("bob"):
-            tasks = [asyncio.create_task(work(tenant)) for tenant in ("alice", "bob") * 15]
+            tasks = [asyncio.create_task(work(tenant)) for tenant in tuple(waiting) * 15]
             await asyncio.to_thread(wait_until, lambda: self.server.stats()["demanding_tenants"] == 2, "both want slots")
             await asyncio.sleep(0.1)
             both.set()

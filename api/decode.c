@@ -263,12 +263,22 @@ static void take_text(struct faults *faults, const struct field *field, const ch
 		*(const char **)target(in, field) = text;
 }
 
+static void time_limits(const struct api *api, const struct field *field, uint64_t *ret_least, uint64_t *ret_most)
+{
+	bool ttl = field->type == FIELD_TTL;
+
+	*ret_least = ttl ? api->config.min_ttl_ns : 0;
+	*ret_most = ttl ? api->config.max_ttl_ns : api->config.max_wait_ns;
+}
+
 static void take_time(const struct api *api, struct faults *faults, const struct field *field, const char *place,
 					  const char *text, uint64_t ns, struct input *in)
 {
 	bool ttl = field->type == FIELD_TTL;
-	uint64_t least = ttl ? api->config.min_ttl_ns : 0, most = ttl ? api->config.max_ttl_ns : api->config.max_wait_ns;
+	uint64_t least, most;
 	char shown[TEXT_SHOWN];
+
+	time_limits(api, field, &least, &most);
 
 	if (ns > most)
 		fault(faults, place, "%s is too long: use at most %.15g seconds (%s)", text_show(text, shown),
@@ -278,6 +288,25 @@ static void take_time(const struct api *api, struct faults *faults, const struct
 			  (double)least / 1e9);
 	else
 		*(uint64_t *)target(in, field) = ns;
+}
+
+/* The number becomes text only where something is wrong with it: that took as long as reading the whole body. */
+static void take_seconds(const struct api *api, struct faults *faults, const struct field *field, const char *place,
+						 double seconds, struct input *in)
+{
+	uint64_t least, most, ns;
+	char text[40];
+
+	time_limits(api, field, &least, &most);
+	if (parse_seconds(seconds, &ns) && ns >= least && ns <= most) {
+		*(uint64_t *)target(in, field) = ns;
+		return;
+	}
+	snprintf(text, sizeof(text), "%.15g", seconds);
+	if (seconds >= 0)
+		take_time(api, faults, field, place, text, ns, in);
+	else
+		fault(faults, place, "%s is negative: give seconds from 0 on", text);
 }
 
 static void take_parameter(const struct api *api, struct faults *faults, const struct field *field, const char *text,
@@ -354,8 +383,7 @@ static void take_count(struct faults *faults, const struct field *field, const c
 static void take_member(const struct api *api, struct faults *faults, const struct field *field, json_t *value,
 						struct input *in)
 {
-	char place[256], text[40];
-	uint64_t ns;
+	char place[256];
 
 	place_of(faults, field->name, place);
 	if (field->type == FIELD_TTL || field->type == FIELD_WAIT) {
@@ -363,11 +391,7 @@ static void take_member(const struct api *api, struct faults *faults, const stru
 			fault(faults, place, "is no number: give seconds");
 			return;
 		}
-		snprintf(text, sizeof(text), "%.15g", json_number_value(value));
-		if (parse_seconds(json_number_value(value), &ns))
-			take_time(api, faults, field, place, text, ns, in);
-		else
-			fault(faults, place, "%s is negative: give seconds from 0 on", text);
+		take_seconds(api, faults, field, place, json_number_value(value), in);
 	} else if (field->type == FIELD_IDS) {
 		if (json_is_array(value))
 			take_ids(faults, field, value, in);

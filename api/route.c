@@ -90,18 +90,21 @@ static bool path_matches(const char *template, const char *path, char ret_param[
 enum route_found route_match(const char *method, const char *path, const struct route **ret_route,
 							 char ret_param[ROUTE_PARAM_SIZE])
 {
-	enum route_found found = ROUTE_NO_PATH;
 	const char *wanted = strcmp(method, "HEAD") == 0 ? "GET" : method;
 
+	for (size_t i = 0; i < ROUTES; i++) {
+		if (strcmp(routes[i].method, wanted) != 0 || !path_matches(routes[i].path, path, ret_param))
+			continue;
+		*ret_route = &routes[i];
+		return ROUTE_FOUND;
+	}
 	for (size_t i = 0; i < ROUTES; i++) {
 		if (!path_matches(routes[i].path, path, ret_param))
 			continue;
 		*ret_route = &routes[i];
-		if (strcmp(routes[i].method, wanted) == 0)
-			return ROUTE_FOUND;
-		found = ROUTE_NO_METHOD;
+		return ROUTE_NO_METHOD;
 	}
-	return found;
+	return ROUTE_NO_PATH;
 }
 
 void route_allow(const struct route *route, char *ret_text, size_t size)

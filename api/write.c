@@ -39,7 +39,10 @@ static void append(void *context, const char *bytes, size_t len)
 	w->failed = w->failed || !make_room(w, len);
 	if (w->failed)
 		return;
-	memcpy(w->text + w->len, bytes, len);
+	if (len == 1)
+		w->text[w->len] = *bytes; /* two of three pieces are a sign */
+	else
+		memcpy(w->text + w->len, bytes, len);
 	w->len += len;
 }
 

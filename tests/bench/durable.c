@@ -55,7 +55,7 @@ static void measure(struct program *program, double length)
 {
 	struct server s = run(program);
 
-	program->rate = best(program->rate, rate(s.port, length));
+	program->rate = best(program->rate, rate(s.port, length, false));
 	stop(s);
 }
 
@@ -68,7 +68,7 @@ static void measure_beside(struct program *program, double length, int parked)
 	call(&holder, "/leases", "{\"tenant_id\":\"holder\",\"pool\":\"parked\",\"ttl_seconds\":3600}");
 	all = park(s.port, "parked", parked);
 	for (int i = 0; i < ROUNDS; i++)
-		program->rate_beside = best(program->rate_beside, rate(s.port, length));
+		program->rate_beside = best(program->rate_beside, rate(s.port, length, false));
 	for (int i = 0; i < parked; i++)
 		close(all[i].fd);
 	free(all);

@@ -173,8 +173,7 @@ void register_tenants(int port)
 	close(c.fd);
 }
 
-/* acquire + release pairs a second. */
-double rate(int port, double length)
+double rate(int port, double length, bool awake)
 {
 	struct connection *all = calloc(CONNECTIONS, sizeof(*all));
 	struct epoll_event events[CONNECTIONS];
@@ -195,7 +194,7 @@ double rate(int port, double length)
 	double begin = seconds(), took;
 
 	while ((took = seconds() - begin) < length) {
-		int n = epoll_wait(epoll, events, CONNECTIONS, 1000);
+		int n = epoll_wait(epoll, events, CONNECTIONS, awake ? 0 : 1000);
 
 		for (int i = 0; i < n; i++) {
 			struct connection *c = events[i].data.ptr;

@@ -41,8 +41,11 @@ void remember(struct connection *c);
 int call(struct connection *c, const char *path, const char *body);
 void register_tenants(int port);
 
-/* rate returns acquire + release pairs a second over CONNECTIONS connections. */
-double rate(int port, double length);
+/*
+ * rate returns acquire + release pairs a second over CONNECTIONS connections. An awake generator looks without sleeping, where there is a core for it: else
+ * the server pays for waking it, which clients across a network do not cost it, and which is half of the noise.
+ */
+double rate(int port, double length, bool awake);
 /* take_leases leaves so many leases behind that last an hour. */
 void take_leases(int port, int count);
 /* park leaves `count` connections of a tenant of their own waiting for a slot of a pool that has none left, in line. */

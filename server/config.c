@@ -532,6 +532,7 @@ static bool read_environment(struct config *config, bool before_file, char *erro
 #define KEY_PRINT 0x2000
 #define KEY_CHECK 0x2001
 #define KEY_CHECK_STORE 0x2002
+#define KEY_HEALTH 0x2003
 
 const char *argp_program_version = "fairshared " FAIRSHARED_VERSION;
 
@@ -560,6 +561,9 @@ static error_t parse_flag(int key, char *argument, struct argp_state *state)
 		flags->action = CONFIG_CHECK_STORE;
 		flags->check_store = argument;
 		return 0;
+	case KEY_HEALTH:
+		flags->action = CONFIG_HEALTH;
+		return 0;
 	case ARGP_KEY_ARG:
 		argp_error(state, "unexpected argument '%s'", argument);
 		return EINVAL;
@@ -570,7 +574,7 @@ static error_t parse_flag(int key, char *argument, struct argp_state *state)
 
 /* The texts of the flags, made from the table. */
 struct flag_texts {
-	struct argp_option rows[OPTION_COUNT + 4];
+	struct argp_option rows[OPTION_COUNT + 5];
 	char names[OPTION_COUNT][32];
 	char helps[OPTION_COUNT][224];
 };
@@ -603,6 +607,11 @@ static void describe_flags(struct flag_texts *texts)
 														 .arg = "PATH",
 														 .doc = "Verify a file of the sqlite store and exit",
 														 .group = 2};
+	texts->rows[OPTION_COUNT + 3] =
+		(struct argp_option){.name = "healthcheck",
+							 .key = KEY_HEALTH,
+							 .doc = "Ask the server that listens as configured whether it is alive, and exit",
+							 .group = 2};
 }
 
 static bool read_flags(struct flags *flags, struct flag_texts *texts, int argc, char **argv)
@@ -665,8 +674,9 @@ static bool store_standard(struct config *config, char *error)
 	else if (home && *home == '/')
 		size = asprintf(&path, "sqlite:%s/.local/state/fairshared/fairshared.db", home);
 	else
-		return config_fail(error, "there is no place for the state: set HOME, STATE_DIRECTORY or --store sqlite:PATH, or "
-								  "say --store memory");
+		return config_fail(error,
+						   "there is no place for the state: set HOME, STATE_DIRECTORY or --store sqlite:PATH, or "
+						   "say --store memory");
 	if (size < 0)
 		return config_fail(error, "out of memory");
 	free(config->store);

@@ -18,7 +18,7 @@
 #define CONFIG_ERROR_MAX 1024
 #define CONFIG_HOST_MAX 46
 
-enum config_action { CONFIG_RUN, CONFIG_CHECK, CONFIG_PRINT, CONFIG_CHECK_STORE };
+enum config_action { CONFIG_RUN, CONFIG_CHECK, CONFIG_PRINT, CONFIG_CHECK_STORE, CONFIG_HEALTH };
 
 /*
  * What a [pool NAME] section holds. The first pool is `default`, configured by flags, environment and the top of the

@@ -6,9 +6,10 @@
  *   server      puts the parts together           loop    the one thread: serves, then lets time pass
  *   pools       the configured and stored ones    commit  group commit: gathers, tells when it is durable
  *   calculator  the share expression              batch   what has changed, as records for a store
- *   systemd     the manager that may have started us
+ *   systemd     the manager that may have started us    health  asks another process of ours whether it is alive
  */
 #include "config.h"
+#include "health.h"
 #include "log.h"
 #include "server.h"
 #include "systemd.h"
@@ -62,6 +63,8 @@ static int run(const struct config *config)
 	log_setup((enum log_level)config->log_level, (enum log_format)config->log_format);
 	if (config->action == CONFIG_CHECK_STORE)
 		return check_store(config->check_store);
+	if (config->action == CONFIG_HEALTH)
+		return health_check(config, error) ? 0 : refuse(error);
 	if (!server_check(&server, config, error))
 		status = refuse(error);
 	else if (config->action == CONFIG_RUN)

@@ -63,6 +63,25 @@ int socket_listen(const char *host, uint16_t port)
 	return -1;
 }
 
+int socket_connect(const char *host, uint16_t port, unsigned timeout_s)
+{
+	const struct timeval timeout = {.tv_sec = (time_t)timeout_s};
+	union address address;
+	socklen_t size = address_of(host, port, &address);
+	int fd = socket(address.any.sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	int error;
+
+	if (fd < 0)
+		return -1;
+	if (setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof(timeout)) == 0 &&
+		setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout)) == 0 && connect(fd, &address.any, size) == 0)
+		return fd;
+	error = errno;
+	close(fd);
+	errno = error;
+	return -1;
+}
+
 bool socket_address(int fd, char host[SOCKET_HOST_MAX], uint16_t *ret_port)
 {
 	union address address = {.any = {0}};

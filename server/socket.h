@@ -14,6 +14,12 @@ int socket_listen(const char *host, uint16_t port);
 /* socket_address tells where a socket listens, as a numeric host and a port; false with errno. */
 bool socket_address(int fd, char host[SOCKET_HOST_MAX], uint16_t *ret_port);
 
+/*
+ * socket_connect returns a blocking socket that is connected to a numeric host, an unspecified one (0.0.0.0, ::)
+ * meaning this machine, or -1 with errno. Connecting, and each call that sends or receives, takes so long at most.
+ */
+int socket_connect(const char *host, uint16_t port, unsigned timeout_s);
+
 /* socket_prompt sends small answers at once. */
 void socket_prompt(int fd);
 

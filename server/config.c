@@ -48,7 +48,7 @@ struct setting {
 static const struct setting options[] = {
 	{"config", TEXT, NOT_IN_FILE, offsetof(struct config, file), "", 0, 0, NULL, "FILE", "Configuration file"},
 	{"listen", ADDRESS, IN(listen), "127.0.0.1:8080", 0, 0, NULL, "ADDRESS:PORT",
-	 "Address and port; port 0 picks a free one"},
+	 "Address and port, port 0 picks a free one; or unix:/PATH"},
 	{"max_slots", NUMBER, IN_POOL(max_slots), "10", 1, FAIR_SLOTS_MAX, NULL, "N", "Slots of the pool"},
 	{"min_share", NUMBER, IN_POOL(min_share), "1", 1, FAIR_SLOTS_MAX, NULL, "N", "A share is never below this"},
 	{"policy", TEXT, IN_POOL(policy), "equal", 0, 0, NULL, "NAME", "How slots are shared; only equal"},
@@ -202,7 +202,7 @@ static bool store_value(struct config *config, struct config_pool *pool, const s
 		*(uint64_t *)member = number;
 		return true;
 	case ADDRESS:
-		if (!value_address(text, config->listen_host, sizeof(config->listen_host), &config->listen_port))
+		if (!value_address(text, &config->listen_address))
 			return false;
 		return replace(member, text);
 	case TEXT:
@@ -230,7 +230,7 @@ static void expected(const struct setting *option, char *text, size_t size)
 		snprintf(text, size, "true or false");
 		break;
 	case ADDRESS:
-		snprintf(text, size, "a numeric address with a port, such as 127.0.0.1:8080 or [::1]:8080");
+		snprintf(text, size, "a numeric address with a port, such as 127.0.0.1:8080 or [::1]:8080, or unix:/PATH");
 		break;
 	default:
 		snprintf(text, size, "%s", option->help);

@@ -6,6 +6,8 @@
 #ifndef FAIRSHARED_CONFIG_H
 #define FAIRSHARED_CONFIG_H
 
+#include "value.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -16,7 +18,6 @@
 
 #define CONFIG_OPTIONS_MAX 40
 #define CONFIG_ERROR_MAX 1024
-#define CONFIG_HOST_MAX 46
 
 enum config_action { CONFIG_RUN, CONFIG_CHECK, CONFIG_PRINT, CONFIG_CHECK_STORE, CONFIG_HEALTH };
 
@@ -36,8 +37,7 @@ struct config {
 	enum config_action action;
 	char *file;                            /* "" for none */
 	char *listen;
-	char listen_host[CONFIG_HOST_MAX];     /* numeric */
-	uint16_t listen_port;
+	union value_address listen_address;
 	char *store;
 	char *check_store; /* the file to verify, or NULL */
 	uint64_t durability; /* enum store_durability */

@@ -11,13 +11,11 @@
 #define ANSWER_MAX 4096 /* of which the first line is read */
 
 /* ask reads the answer up to its end, so that the server sees a client that leaves in order; -1 with errno. */
-static ssize_t ask(int fd, const struct config *config, char answer[ANSWER_MAX])
+static ssize_t ask(int fd, char answer[ANSWER_MAX])
 {
-	char request[256];
-	int size = snprintf(request, sizeof(request), "GET /healthz HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n\r\n",
-						config->listen);
+	static const char request[] = "GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
 
-	if (send(fd, request, (size_t)size, MSG_NOSIGNAL) != size)
+	if (send(fd, request, strlen(request), MSG_NOSIGNAL) != (ssize_t)strlen(request))
 		return -1;
 	return recv(fd, answer, ANSWER_MAX - 1, MSG_WAITALL);
 }
@@ -46,12 +44,12 @@ bool health_check(const struct config *config, char error[CONFIG_ERROR_MAX])
 	bool healthy;
 	int fd;
 
-	if (config->listen_port == 0)
+	if (config->listen_address.any.sa_family != AF_UNIX && value_address_port(&config->listen_address) == 0)
 		return config_fail(error, "%s: listen is '%s': say which port to ask",
 						   config_origin(&config->pools[0], "listen"), config->listen);
-	fd = socket_connect(config->listen_host, config->listen_port, HEALTH_TIMEOUT_S);
+	fd = socket_connect(&config->listen_address, HEALTH_TIMEOUT_S);
 	if (fd >= 0)
-		size = ask(fd, config, answer);
+		size = ask(fd, answer);
 	healthy = size < 0 ? silent(config, error) : judge(config, answer, error);
 	if (fd >= 0)
 		close(fd);

@@ -872,6 +872,8 @@ void http_close(struct http *http)
 	if (http->config.listener >= 0) {
 		/* systemd may hold the socket open, too: closing alone would not end the watch. */
 		(void)epoll_ctl(http->config.epoll, EPOLL_CTL_DEL, http->config.listener, NULL);
+		if (http->config.name)
+			socket_remove(http->config.name);
 		close(http->config.listener);
 	}
 	http->config.listener = -1;

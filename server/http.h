@@ -12,10 +12,12 @@
 #include "api.h"
 
 struct http;
+union value_address;
 
 struct http_config {
 	int epoll;                       /* the loop's, whose events carry a struct watch; borrowed */
 	int listener;                    /* owned from http_create on, also when it fails */
+	const union value_address *name; /* of the listener, to be taken away with it; NULL: it is another's */
 	unsigned daemons;
 	unsigned max_connections;
 	uint64_t request_timeout_ns;

@@ -28,11 +28,9 @@ static int refuse(const char *reason)
 /* The line by which others see that the server is ready; it looks the same in every log format. */
 static void tell_ready(const struct server *server)
 {
-	char line[SOCKET_HOST_MAX + 48];
-	bool six = strchr(server->host, ':') != NULL;
+	char line[SOCKET_WHERE_MAX + 48];
 
-	snprintf(line, sizeof(line), "listening on http://%s%s%s:%u", six ? "[" : "", server->host, six ? "]" : "",
-			 server->port);
+	snprintf(line, sizeof(line), "listening on %s", server->where);
 	log_plain(line);
 	systemd_ready(line);
 }

@@ -171,22 +171,20 @@ static bool service_create(struct server *server)
 
 /* ---- the process ---- */
 
-/* listener_open takes systemd's socket, or makes our own; -1 with the reason in error. */
-static int listener_open(const struct config *config, char *error)
+/* listener_open takes systemd's socket, or makes our own; false with the reason in error. */
+static bool listener_open(const struct config *config, struct http_config *http, char *error)
 {
-	int fd;
-
-	if (!systemd_listener(&fd, error))
-		return -1;
-	if (fd >= 0) {
+	if (!systemd_listener(&http->listener, error))
+		return false;
+	if (http->listener >= 0) {
 		log_text(LOG_INFO, "a listening socket is handed over: listen is ignored", "listen", config->listen);
-		return fd;
+		return true;
 	}
-	fd = socket_listen(config->listen_host, config->listen_port);
-	if (fd < 0)
-		config_fail(error, "%s: cannot listen on %s: %s", config_origin(&config->pools[0], "listen"), config->listen,
-					strerror(errno));
-	return fd;
+	http->name = &config->listen_address;
+	http->listener = socket_listen(http->name);
+	return http->listener >= 0 ||
+		   config_fail(error, "%s: cannot listen on %s: %s", config_origin(&config->pools[0], "listen"), config->listen,
+					   strerror(errno));
 }
 
 static bool front_create(struct server *server, char *error)
@@ -198,14 +196,13 @@ static bool front_create(struct server *server, char *error)
 		.request_timeout_ns = config->request_timeout_ns,
 	};
 
-	http.listener = listener_open(config, error);
-	if (http.listener < 0)
+	if (!listener_open(config, &http, error))
 		return false;
 	http.epoll = server->epoll;
 	server->http = http_create(&http);
 	if (!server->http)
 		return config_fail(error, "the HTTP daemons cannot start");
-	return socket_address(http.listener, server->host, &server->port) ||
+	return socket_where(http.listener, server->where) ||
 		   config_fail(error, "the listening socket has no address: %s", strerror(errno));
 }
 

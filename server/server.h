@@ -18,8 +18,7 @@ struct server {
 	struct api *api;
 	struct http *http;
 	int epoll;
-	char host[SOCKET_HOST_MAX]; /* where it listens */
-	uint16_t port;
+	char where[SOCKET_WHERE_MAX]; /* it listens */
 };
 
 /* server_check makes the parts that show whether the configuration is right; false with the reason in error. */

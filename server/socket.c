@@ -11,51 +11,67 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
 #define BACKLOG 4096
 #define ESTABLISHED 1 /* TCP_ESTABLISHED: its header does not go with linux/tcp.h, which alone has tcpi_bytes_sent */
 
-union address {
-	struct sockaddr any;
-	struct sockaddr_in four;
-	struct sockaddr_in6 six;
-};
-
-static socklen_t address_of(const char *host, uint16_t port, union address *address)
+static socklen_t size_of(const union value_address *address)
 {
-	memset(address, 0, sizeof(*address));
-	if (inet_pton(AF_INET, host, &address->four.sin_addr) == 1) {
-		address->four.sin_family = AF_INET;
-		address->four.sin_port = htons(port);
+	switch (address->any.sa_family) {
+	case AF_INET:
 		return sizeof(address->four);
+	case AF_INET6:
+		return sizeof(address->six);
+	default:
+		return sizeof(address->local);
 	}
-	address->six.sin6_family = AF_INET6;
-	address->six.sin6_port = htons(port);
-	return inet_pton(AF_INET6, host, &address->six.sin6_addr) == 1 ? sizeof(address->six) : 0;
 }
 
-static bool bind_and_listen(int fd, const union address *address, socklen_t size)
+static bool bind_and_listen(int fd, const union value_address *address)
 {
 	int on = 1;
 
-	return setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) == 0 && bind(fd, &address->any, size) == 0 &&
-		   listen(fd, BACKLOG) == 0;
+	return setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) == 0 &&
+		   bind(fd, &address->any, size_of(address)) == 0 && listen(fd, BACKLOG) == 0;
 }
 
-int socket_listen(const char *host, uint16_t port)
+static int open_socket(const union value_address *address)
 {
-	union address address;
-	socklen_t size = address_of(host, port, &address);
-	int fd, error;
+	return socket(address->any.sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+}
 
-	if (size == 0) {
-		errno = EINVAL;
-		return -1;
-	}
-	fd = socket(address.any.sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (fd < 0 || bind_and_listen(fd, &address, size))
+/* Whether a local socket's name was left behind by somebody who was killed. Any other file refuses a connection, too.
+ */
+static bool is_left_behind(const union value_address *address)
+{
+	struct stat info;
+	int fd = lstat(address->local.sun_path, &info) == 0 && S_ISSOCK(info.st_mode) ? open_socket(address) : -1;
+	bool refused = fd >= 0 && connect(fd, &address->any, size_of(address)) != 0 && errno == ECONNREFUSED;
+
+	if (fd >= 0)
+		close(fd);
+	return refused;
+}
+
+static bool take_place(int fd, const union value_address *address)
+{
+	if (bind_and_listen(fd, address))
+		return true;
+	if (errno != EADDRINUSE || address->any.sa_family != AF_UNIX)
+		return false;
+	if (is_left_behind(address))
+		socket_remove(address);
+	return bind_and_listen(fd, address);
+}
+
+int socket_listen(const union value_address *address)
+{
+	int fd = open_socket(address), error;
+
+	if (fd < 0 || take_place(fd, address))
 		return fd;
 	error = errno;
 	close(fd);
@@ -63,18 +79,17 @@ int socket_listen(const char *host, uint16_t port)
 	return -1;
 }
 
-int socket_connect(const char *host, uint16_t port, unsigned timeout_s)
+int socket_connect(const union value_address *address, unsigned timeout_s)
 {
 	const struct timeval timeout = {.tv_sec = (time_t)timeout_s};
-	union address address;
-	socklen_t size = address_of(host, port, &address);
-	int fd = socket(address.any.sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	int fd = socket(address->any.sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	int error;
 
 	if (fd < 0)
 		return -1;
 	if (setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof(timeout)) == 0 &&
-		setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout)) == 0 && connect(fd, &address.any, size) == 0)
+		setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout)) == 0 &&
+		connect(fd, &address->any, size_of(address)) == 0)
 		return fd;
 	error = errno;
 	close(fd);
@@ -82,19 +97,34 @@ int socket_connect(const char *host, uint16_t port, unsigned timeout_s)
 	return -1;
 }
 
-bool socket_address(int fd, char host[SOCKET_HOST_MAX], uint16_t *ret_port)
+bool socket_where(int fd, char text[SOCKET_WHERE_MAX])
 {
-	union address address = {.any = {0}};
+	union value_address address = {.any = {0}};
 	socklen_t size = sizeof(address);
+	char host[INET6_ADDRSTRLEN];
 
 	if (getsockname(fd, &address.any, &size) != 0)
 		return false;
-	if (address.any.sa_family == AF_INET) {
-		*ret_port = ntohs(address.four.sin_port);
-		return inet_ntop(AF_INET, &address.four.sin_addr, host, SOCKET_HOST_MAX) != NULL;
+	switch (address.any.sa_family) {
+	case AF_INET:
+		inet_ntop(AF_INET, &address.four.sin_addr, host, sizeof(host));
+		snprintf(text, SOCKET_WHERE_MAX, "http://%s:%u", host, ntohs(address.four.sin_port));
+		break;
+	case AF_INET6:
+		inet_ntop(AF_INET6, &address.six.sin6_addr, host, sizeof(host));
+		snprintf(text, SOCKET_WHERE_MAX, "http://[%s]:%u", host, ntohs(address.six.sin6_port));
+		break;
+	default:
+		snprintf(text, SOCKET_WHERE_MAX, VALUE_LOCAL "%.*s", (int)sizeof(address.local.sun_path),
+				 address.local.sun_path);
 	}
-	*ret_port = ntohs(address.six.sin6_port);
-	return inet_ntop(AF_INET6, &address.six.sin6_addr, host, SOCKET_HOST_MAX) != NULL;
+	return true;
+}
+
+void socket_remove(const union value_address *address)
+{
+	if (address->any.sa_family == AF_UNIX)
+		(void)unlink(address->local.sun_path);
 }
 
 /* An option that the kernel refuses makes a socket slower or its loss noticed later, but not wrong. */
@@ -156,5 +186,5 @@ bool socket_sent_since(int fd, uint64_t sent)
 {
 	struct tcp_info info;
 
-	return read_info(fd, &info) && info.tcpi_bytes_sent > sent;
+	return !read_info(fd, &info) || info.tcpi_bytes_sent > sent;
 }

@@ -1,24 +1,32 @@
 /* SPDX-License-Identifier: MIT */
-/* What the server asks of TCP sockets. */
+/* What the server asks of sockets, TCP or local ones. */
 #ifndef FAIRSHARED_SOCKET_H
 #define FAIRSHARED_SOCKET_H
+
+#include "value.h"
 
 #include <stdbool.h>
 #include <stdint.h>
 
-#define SOCKET_HOST_MAX 46
-
-/* socket_listen returns a listening socket at a numeric host, or -1 with errno; port 0 picks a free one. */
-int socket_listen(const char *host, uint16_t port);
-
-/* socket_address tells where a socket listens, as a numeric host and a port; false with errno. */
-bool socket_address(int fd, char host[SOCKET_HOST_MAX], uint16_t *ret_port);
+#define SOCKET_WHERE_MAX 128
 
 /*
- * socket_connect returns a blocking socket that is connected to a numeric host, an unspecified one (0.0.0.0, ::)
- * meaning this machine, or -1 with errno. Connecting, and each call that sends or receives, takes so long at most.
+ * socket_listen returns a listening socket, or -1 with errno; port 0 picks a free one. A local socket that nobody
+ * listens on any more is replaced.
  */
-int socket_connect(const char *host, uint16_t port, unsigned timeout_s);
+int socket_listen(const union value_address *address);
+
+/* socket_where tells where a socket listens: http://127.0.0.1:8080, http://[::1]:8080 or unix:/PATH; false with errno. */
+bool socket_where(int fd, char text[SOCKET_WHERE_MAX]);
+
+/* socket_remove takes the name of a local socket away, so that nobody is kept waiting there. */
+void socket_remove(const union value_address *address);
+
+/*
+ * socket_connect returns a blocking socket that is connected, to an unspecified address (0.0.0.0, ::) meaning to this
+ * machine, or -1 with errno. Connecting, and each call that sends or receives, takes so long at most.
+ */
+int socket_connect(const union value_address *address, unsigned timeout_s);
 
 /* socket_prompt sends small answers at once. */
 void socket_prompt(int fd);
@@ -32,7 +40,10 @@ void socket_refuse(int fd, unsigned status, const char *reason);
 /* socket_gone tells whether the other end has shut down or closed; *ret_sent is how much was sent so far. */
 bool socket_gone(int fd, uint64_t *ret_sent);
 
-/* socket_sent_since tells whether anything was sent after that, also of a connection that was reset since. */
+/*
+ * socket_sent_since tells whether anything was sent after that, also of a connection that was reset since. A local
+ * socket does not say: what is sent there is with the other end at once, which was there just before.
+ */
 bool socket_sent_since(int fd, uint64_t sent);
 
 #endif

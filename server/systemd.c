@@ -24,9 +24,9 @@ bool systemd_listener(int *ret_fd, char error[CONFIG_ERROR_MAX])
 		return config_fail(
 			error, "%d sockets are handed over, but only one is served: leave one ListenStream in the socket unit",
 			count);
-	if (sd_is_socket_inet(SD_LISTEN_FDS_START, AF_UNSPEC, SOCK_STREAM, 1, 0) <= 0)
-		return config_fail(error, "what is handed over is not a listening TCP socket: the socket unit needs "
-								  "ListenStream=ADDRESS:PORT and Accept=no");
+	if (sd_is_socket(SD_LISTEN_FDS_START, AF_UNSPEC, SOCK_STREAM, 1) <= 0)
+		return config_fail(error, "what is handed over is not a listening stream socket: the socket unit needs "
+								  "ListenStream=ADDRESS:PORT or ListenStream=/PATH, and Accept=no");
 	if (fcntl(SD_LISTEN_FDS_START, F_SETFL, O_NONBLOCK) != 0)
 		return config_fail(error, "the socket that is handed over cannot be set up: %s", strerror(errno));
 	*ret_fd = SD_LISTEN_FDS_START;

@@ -87,14 +87,26 @@ void value_duration_text(uint64_t ns, char text[VALUE_DURATION_TEXT])
 		snprintf(text, VALUE_DURATION_TEXT, "0s");
 }
 
-bool value_address(const char *text, char *ret_host, size_t host_size, uint16_t *ret_port)
+static bool local_address(const char *path, struct sockaddr_un *ret)
+{
+	ret->sun_family = AF_UNIX;
+	if (path[0] != '/' || strlen(path) >= sizeof(ret->sun_path))
+		return false;
+	memcpy(ret->sun_path, path, strlen(path) + 1);
+	return true;
+}
+
+bool value_address(const char *text, union value_address *ret)
 {
 	const char *colon = strrchr(text, ':'), *host = text;
-	unsigned char binary[sizeof(struct in6_addr)];
+	char copy[INET6_ADDRSTRLEN];
 	size_t size;
 	uint64_t port;
 	bool six;
 
+	memset(ret, 0, sizeof(*ret));
+	if (strncmp(text, VALUE_LOCAL, strlen(VALUE_LOCAL)) == 0)
+		return local_address(text + strlen(VALUE_LOCAL), &ret->local);
 	if (!colon || !value_number(colon + 1, &port) || port > UINT16_MAX)
 		return false;
 	size = (size_t)(colon - text);
@@ -103,12 +115,23 @@ bool value_address(const char *text, char *ret_host, size_t host_size, uint16_t 
 		host++;
 		size -= 2;
 	}
-	if (size >= host_size)
+	if (size >= sizeof(copy))
 		return false;
-	memcpy(ret_host, host, size);
-	ret_host[size] = '\0';
-	*ret_port = (uint16_t)port;
-	return inet_pton(six ? AF_INET6 : AF_INET, ret_host, binary) == 1;
+	memcpy(copy, host, size);
+	copy[size] = '\0';
+	if (six) {
+		ret->six.sin6_family = AF_INET6;
+		ret->six.sin6_port = htons((uint16_t)port);
+		return inet_pton(AF_INET6, copy, &ret->six.sin6_addr) == 1;
+	}
+	ret->four.sin_family = AF_INET;
+	ret->four.sin_port = htons((uint16_t)port);
+	return inet_pton(AF_INET, copy, &ret->four.sin_addr) == 1;
+}
+
+uint16_t value_address_port(const union value_address *address)
+{
+	return ntohs(address->any.sa_family == AF_INET ? address->four.sin_port : address->six.sin6_port);
 }
 
 bool value_fraction(const char *text, double *ret)

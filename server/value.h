@@ -3,9 +3,12 @@
 #ifndef FAIRSHARED_VALUE_H
 #define FAIRSHARED_VALUE_H
 
+#include <netinet/in.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 
 #define VALUE_DURATION_TEXT 64
 
@@ -24,7 +27,20 @@ bool value_duration(const char *text, uint64_t *ret_ns);
 /* value_duration_text writes what value_duration reads. */
 void value_duration_text(uint64_t ns, char text[VALUE_DURATION_TEXT]);
 
-/* value_address splits 127.0.0.1:8080 or [::1]:8080 into a numeric host and a port. */
-bool value_address(const char *text, char *ret_host, size_t host_size, uint16_t *ret_port);
+#define VALUE_LOCAL "unix:" /* what the name of a local socket begins with */
+
+/* Where a socket listens. */
+union value_address {
+	struct sockaddr any;
+	struct sockaddr_in four;
+	struct sockaddr_in6 six;
+	struct sockaddr_un local;
+};
+
+/* value_address reads 127.0.0.1:8080, [::1]:8080 or unix:/run/fairshared.sock: numeric, or an absolute path. */
+bool value_address(const char *text, union value_address *ret);
+
+/* value_address_port is the port of a numeric address. */
+uint16_t value_address_port(const union value_address *address);
 
 #endif

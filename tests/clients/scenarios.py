@@ -913,6 +913,20 @@ def unix_socket(stage):
     nothing_left(stage)
 
 
+@scenario(needs=["unix"], any_way=False)
+def unix_socket_of_the_server(stage):
+    """Nothing has to stand in between: a server listens on a Unix socket itself."""
+    url = stage.server.start_on_socket()
+    first, second = stage.driver(ttl=2, url=url), stage.driver(ttl=2, url=url)
+    first.take("a")
+    second.acquire("b", timeout=0.5)
+    second.expect("no-slot", name="b")
+    second.acquire("c")
+    first.release("a")
+    second.granted("c")
+    second.finish()
+
+
 @scenario("--max-slots", "2")
 def url_with_a_path(stage):
     """A server behind a path is found under that path, with or without a slash at its end."""

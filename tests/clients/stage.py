@@ -67,7 +67,7 @@ class Server:
         self.folder = folder
         self.log_path = os.path.join(folder, "server.log")
         self.proxy = proxy
-        self.process = None
+        self.process = self.on_socket = None
 
     def configure(self, binary, store, flags):
         """There is a second pool, other, beside the default one."""
@@ -83,6 +83,16 @@ class Server:
             self.process = spawn(self.command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=clean_environment())
         self.port = int(until(lambda: self.ready(begin), "the server is ready, see its log", 20))
         self.proxy.set_upstream("127.0.0.1", self.port)
+
+    def start_on_socket(self):
+        """Another server, on a Unix socket instead of a port; returns the client's url."""
+        path = f"{self.folder}/server.sock"
+        command = [self.command[0], "--listen", f"unix:{path}", "--store", "memory", "--max-slots", "1",
+                   "--auto-register", "--drain-timeout", "0s"]
+        self.on_socket = spawn(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                               env=clean_environment())
+        until(lambda: os.path.exists(path), "the server listens on its socket", 20)
+        return f"unix:{path}"
 
     def ready(self, begin):
         check(self.process.poll() is None, "the server did not start, see its log")
@@ -108,6 +118,9 @@ class Server:
         self.process.send_signal(signal.SIGCONT)
 
     def close(self):
+        if self.on_socket:
+            self.on_socket.terminate()
+            self.on_socket.wait(20)
         if self.process and self.process.poll() is None:
             self.resume()
             self.process.send_signal(signal.SIGTERM)

@@ -55,16 +55,15 @@ static void check_number(const char *text)
 
 static void check_value(const char *text)
 {
-	char host[CONFIG_HOST_MAX];
-	uint16_t port;
+	union value_address address;
 	bool yes;
 
 	check_duration(text);
 	check_number(text);
 	if (value_bool(text, &yes))
 		MUST(strcmp(text, yes ? "true" : "false") == 0);
-	if (value_address(text, host, sizeof(host), &port))
-		MUST(*host != '\0' && strlen(host) < sizeof(host));
+	if (value_address(text, &address))
+		MUST(address.any.sa_family != AF_UNIX || address.local.sun_path[0] == '/');
 }
 
 /* ---- the configuration ---- */

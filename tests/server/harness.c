@@ -20,6 +20,7 @@
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -171,6 +172,7 @@ struct server {
 	pid_t pid; /* 0 once it has been waited for */
 	int pidfd;
 	unsigned port;
+	const char *local; /* the local socket that it listens on, or NULL */
 	const char *dir;
 	CURL *curl;
 	int words_fd; /* its standard error, and what came from there: */
@@ -341,7 +343,7 @@ static struct server *server_launch(const char *const *arguments, const char *co
 static struct server *start_with(const char *const *environment, const char *flag, va_list flags)
 {
 	const char *arguments[ARGUMENTS_MAX] = {FAIRSHARED, "--listen", "127.0.0.1:0", "--auto-register"};
-	const char *port;
+	const char *where;
 	struct server *server;
 	bool drains = false;
 	size_t count = 4;
@@ -356,9 +358,12 @@ static struct server *start_with(const char *const *environment, const char *fla
 		arguments[count++] = "0s";
 	}
 	server = server_launch(arguments, environment);
-	port = wait_words(server, "listening on http://127.0.0.1:");
-	cr_assert(port, "the server did not start: %s", say(server));
-	server->port = (unsigned)strtoul(port, NULL, 10);
+	where = wait_words(server, "listening on ");
+	cr_assert(where, "the server did not start: %s", say(server));
+	if (strncmp(where, "unix:", 5) == 0)
+		server->local = text_format("%.*s", (int)strcspn(where + 5, "\n"), where + 5);
+	else
+		cr_assert(sscanf(where, "http://127.0.0.1:%u", &server->port) == 1, "it listens elsewhere: %s", where);
 	return server;
 }
 
@@ -530,6 +535,19 @@ struct conn *conn_open(unsigned port)
 struct conn *conn_open_small(unsigned port)
 {
 	return open_with(port, 2048);
+}
+
+struct conn *conn_open_local(const char *path)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	struct conn *conn = make(sizeof(*conn), conn_end);
+
+	cr_assert(strlen(path) < sizeof(address.sun_path), "%s is too long for a socket", path);
+	memcpy(address.sun_path, path, strlen(path) + 1);
+	conn->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	cr_assert(conn->fd >= 0 && connect(conn->fd, (struct sockaddr *)&address, sizeof(address)) == 0, "%s: %s", path,
+			  strerror(errno));
+	return conn;
 }
 
 unsigned free_port(void)
@@ -811,6 +829,7 @@ static void curl_prepare(struct server *server, const char *method, const char *
 
 	curl_easy_reset(curl);
 	curl_easy_setopt(curl, CURLOPT_URL, text_format("http://127.0.0.1:%u%s", server->port, target));
+	curl_easy_setopt(curl, CURLOPT_UNIX_SOCKET_PATH, server->local);
 	curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, method);
 	curl_easy_setopt(curl, CURLOPT_NOPROXY, "*");
 	curl_easy_setopt(curl, CURLOPT_PATH_AS_IS, 1L);

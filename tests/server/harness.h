@@ -73,6 +73,7 @@ unsigned free_port(void);
 struct conn *conn_open(unsigned port);
 /* conn_open_small has little room to receive, so that a long reply stays with the server until it is read. */
 struct conn *conn_open_small(unsigned port);
+struct conn *conn_open_local(const char *path);
 void conn_send(struct conn *conn, const void *bytes, size_t size);
 void conn_say(struct conn *conn, const char *text);
 /* conn_try_say is for a peer that may have left: false when it has. */

@@ -38,6 +38,16 @@ Test(health, an_unspecified_address_means_this_machine)
 	server_stop(server);
 }
 
+Test(health, a_local_socket)
+{
+	const char *listen = text_format("unix:%s/s", temp_dir()), *words;
+	struct server *server = server_start("--listen", listen, NULL);
+
+	cr_assert(check(listen, &words) == 0, "%s", words);
+	server_stop(server);
+	cr_assert(check(listen, &words) == 1);
+}
+
 /* Alive is not ready: a restart would not help a server that drains. */
 Test(health, a_server_that_drains_is_alive)
 {

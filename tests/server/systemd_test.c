@@ -322,7 +322,7 @@ Test(systemd, hands_over_two_sockets_and_is_refused)
 	is_refused("2 sockets are handed over, but only one is served: leave one ListenStream in the socket unit");
 }
 
-#define NOT_LISTENING "what is handed over is not a listening TCP socket: the socket unit needs ListenStream="
+#define NOT_LISTENING "what is handed over is not a listening stream socket: the socket unit needs ListenStream="
 
 Test(systemd, hands_over_a_datagram_socket_and_is_refused)
 {
@@ -338,15 +338,22 @@ Test(systemd, hands_over_a_connection_and_is_refused)
 	is_refused(NOT_LISTENING);
 }
 
-Test(systemd, hands_over_a_local_socket_and_is_refused)
+/* Its name is systemd's: it stays. */
+Test(systemd, hands_over_a_local_socket)
 {
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	struct server *server;
 
 	snprintf(address.sun_path, sizeof(address.sun_path), "%s/socket", temp_dir());
 	cr_assert(fd >= 0 && bind(fd, (struct sockaddr *)&address, sizeof(address)) == 0 && listen(fd, 1) == 0);
 	hand_over(fd);
-	is_refused(NOT_LISTENING);
+	server = server_start("--max-slots", "1", NULL);
+	server_says(server, text_format("listening on unix:%s", address.sun_path));
+	must_acquire(server, "alice", "", NULL);
+	server_stop(server);
+	cr_assert(access(address.sun_path, F_OK) == 0);
+	close(fd);
 }
 
 Test(systemd, hands_over_a_file_and_is_refused)

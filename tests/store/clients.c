@@ -145,7 +145,7 @@ struct held *any_mine(void)
 
 /* ---- asking ---- */
 
-static struct exchange *send(enum kind kind, const char *method, const char *target, const char *body, const char *key)
+static struct exchange *send_call(enum kind kind, const char *method, const char *target, const char *body, const char *key)
 {
 	uint64_t asked = checker_asked(checker);
 	struct exchange *e = ask(&machine, method, target, body, key);
@@ -162,7 +162,7 @@ struct exchange *send_lease(enum kind kind, const char *method, const char *id, 
 	struct exchange *e;
 
 	(void)snprintf(target, sizeof(target), "/leases/%s", id);
-	e = send(kind, method, target, body, "");
+	e = send_call(kind, method, target, body, "");
 	memcpy(e->id, id, sizeof(e->id));
 	return e;
 }
@@ -179,7 +179,7 @@ struct exchange *acquire(size_t tenant, uint64_t ttl_ms, uint64_t wait_ms, const
 
 	(void)snprintf(body, sizeof(body), "{\"pool\":\"%s\",\"tenant_id\":\"%s\",\"ttl_seconds\":%g,\"wait_seconds\":%g}",
 				   tenants[tenant].pool, tenants[tenant].name, (double)ttl_ms / 1000, (double)wait_ms / 1000);
-	e = send(ACQUIRE, "POST", "/leases", body, key);
+	e = send_call(ACQUIRE, "POST", "/leases", body, key);
 	e->tenant = tenant;
 	e->ttl_ms = ttl_ms;
 	return e;
@@ -299,7 +299,7 @@ static void play_cancel(void)
 	}
 	(void)snprintf(target, sizeof(target), "/leases?pool=%s&tenant_id=%s", tenants[client->tenant].pool,
 				   tenants[client->tenant].name);
-	e = send(CANCEL, "DELETE", target, NULL, client->key);
+	e = send_call(CANCEL, "DELETE", target, NULL, client->key);
 	if (h)
 		memcpy(e->id, h->id, sizeof(e->id));
 	new_key(client);
@@ -316,7 +316,7 @@ void register_tenant(size_t tenant, const char *instance)
 	tenant_asked[tenant] = true;
 	(void)snprintf(body, sizeof(body), "{\"pool\":\"%s\",\"tenant_id\":\"%s\"%s%s%s}", tenants[tenant].pool,
 				   tenants[tenant].name, *instance ? ",\"instance\":\"" : "", instance, *instance ? "\"" : "");
-	e = send(REGISTER, "POST", "/tenants", body, "");
+	e = send_call(REGISTER, "POST", "/tenants", body, "");
 	e->tenant = tenant;
 }
 
@@ -351,7 +351,7 @@ static void unregister_tenant(size_t tenant)
 				   : *instance ? "&instance="
 							   : "",
 				   force ? "" : instance);
-	e = send(UNREGISTER, "DELETE", target, NULL, "");
+	e = send_call(UNREGISTER, "DELETE", target, NULL, "");
 	e->tenant = tenant;
 }
 

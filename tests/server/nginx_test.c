@@ -4,40 +4,26 @@
  * its turn; without one the order is lost, which shows that the first run proves something.
  */
 #include "harness.h"
+#include "nginx.h"
 
-#include <arpa/inet.h>
 #include <criterion/criterion.h>
 #include <poll.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #define WAITERS 5
 #define CUTS 3
-#define NGINX "/usr/sbin/nginx"
 
 TestSuite(nginx, .fini = harness_fini, .timeout = MORE_TIME);
-
-static bool reachable(unsigned port)
-{
-	struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
-	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	bool there;
-
-	address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-	there = fd >= 0 && connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0;
-	close(fd);
-	return there;
-}
 
 /* start_nginx puts nginx in front of the server and returns its port. */
 static unsigned start_nginx(const struct server *server)
 {
 	const char *dir = temp_dir();
 	unsigned port = free_port();
-	const char *conf = temp_file(
-		dir, "nginx.conf",
+
+	nginx_start(
+		dir,
 		text_format(
-			"daemon off; master_process off; worker_processes 1; pid %s/pid; error_log %s/error.log;\n"
+			"worker_processes 1; pid %s/pid; error_log %s/error.log;\n"
 			"events { worker_connections 256; }\n"
 			"http {\n"
 			"	access_log off; client_body_temp_path %s/body; proxy_temp_path %s/proxy; fastcgi_temp_path "
@@ -48,15 +34,8 @@ static unsigned start_nginx(const struct server *server)
 			"		location / { proxy_pass http://127.0.0.1:%u; proxy_http_version 1.1; proxy_read_timeout 3s; }\n"
 			"	}\n"
 			"}\n",
-			dir, dir, dir, dir, dir, dir, dir, port, server_port(server)));
-	uint64_t end = now_ms() + PATIENCE_MS;
-
-	cr_assert(access(NGINX, X_OK) == 0, NGINX " is not there: apt-get install nginx-light");
-	spawn((const char *[]){NGINX, "-c", conf, "-e", text_format("%s/error.log", dir), "-p", dir, NULL});
-	while (!reachable(port)) {
-		cr_assert(now_ms() < end, "nginx does not start, see %s/error.log", dir);
-		poll(NULL, 0, 10);
-	}
+			dir, dir, dir, dir, dir, dir, dir, port, server_port(server)),
+		port);
 	return port;
 }
 

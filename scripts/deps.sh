@@ -20,6 +20,10 @@ fairshared_test_packages=(libcriterion-dev sqlite3 libcurl4-openssl-dev libncurs
 # shellcheck disable=SC2034
 fairshared_fuzz_packages=(clang libclang-rt-dev llvm)
 
+# What docker/build-test.sh needs: it makes images without an engine.
+# shellcheck disable=SC2034
+fairshared_image_packages=(buildah debootstrap jq curl iproute2 procps)
+
 # fairshared_missing PACKAGE... prints the packages that are not installed, one a line.
 fairshared_missing() {
 	local package

@@ -27,7 +27,6 @@ struct api_config api_config_default(void)
 		.max_wait_ns = 300 * NS_PER_S,
 		.default_wait_ns = 30 * NS_PER_S,
 		.version = "0.0.0",
-		.openapi = "",
 		.pool_info = pool_info_plain,
 		.pool_set = pool_set_plain,
 		.pool_remove = pool_remove_plain,

@@ -32,7 +32,7 @@ struct api_request {
 	const char *body;	/* NULL when empty */
 	size_t body_len;
 	bool body_too_large; /* it was longer than API_BODY_MAX and not kept */
-	const char *request_id, *idempotency_key, *traceparent, *sec_fetch_site, *origin, *host, *accept;
+	const char *request_id, *idempotency_key, *traceparent, *sec_fetch_site, *origin, *host, *accept, *if_none_match;
 
 	/* Read by the caller. */
 	char id[API_REQUEST_ID_MAX + 1]; /* the request id, set by api_handle: echoed in X-Request-Id and logged */
@@ -48,11 +48,21 @@ struct api_request {
 	struct fair_id told;		/* the lease whose grant its reply tells of */
 };
 
+/* A file that is served as it is, by GET of its path. All of it is borrowed and lives as long as the api. */
+struct api_file {
+	const char *path; /* "/", or what a route with a parameter stands for: "/page/page.css" */
+	const char *content_type, *cache_control;
+	const char *etag; /* with its quotes */
+	const char *bytes;
+	size_t len;
+};
+
 struct api_reply {
 	unsigned status;
 	const char *content_type; /* NULL without body */
 	char *body;				  /* heap, moves to hooks.answer; NULL for none */
 	size_t body_len;
+	const struct api_file *file; /* whose headers go with it, and with 200 its bytes for a body; or NULL */
 	const char *allow;	  /* value of Allow (static), or NULL */
 	char location[64];	  /* value of Location, "" for none; long ones live in location_long */
 	char *location_long;  /* heap, moves to hooks.answer, or NULL */
@@ -93,8 +103,8 @@ struct api_config {
 	uint64_t max_wait_ns, default_wait_ns;			 /* 300 s, 30 s */
 	bool auto_register;
 	const char *version;
-	const char *openapi; /* the text of openapi.yaml, borrowed */
-	size_t openapi_len;
+	const struct api_file *files; /* borrowed */
+	size_t files_count;
 	/* What is nothing to the core of a pool that is there. */
 	struct api_pool_info (*pool_info)(void *context, const char *pool);
 	/* For PUT, PATCH and DELETE /pools: calls fair_pool_set() and fair_pool_remove() and keeps the rest. `reason` is why the

@@ -26,6 +26,6 @@ void pool_patch(struct api *api, struct call *call);
 void pool_delete(struct api *api, struct call *call);
 void service_health(struct api *api, struct call *call);
 void service_ready(struct api *api, struct call *call);
-void service_openapi(struct api *api, struct call *call);
+void file_get(struct api *api, struct call *call);
 
 #endif

@@ -30,7 +30,9 @@ static const struct route routes[] = {
 	{"GET", "/check", lease_check, query_check, NULL, ROUTE_BODY_NONE},
 	{"GET", "/healthz", service_health, NULL, NULL, ROUTE_BODY_NONE},
 	{"GET", "/readyz", service_ready, NULL, NULL, ROUTE_BODY_NONE},
-	{"GET", "/openapi.yaml", service_openapi, NULL, NULL, ROUTE_BODY_NONE},
+	{"GET", "/openapi.yaml", file_get, NULL, NULL, ROUTE_BODY_NONE},
+	{"GET", "/", file_get, NULL, NULL, ROUTE_BODY_NONE},
+	{"GET", "/page/{file}", file_get, NULL, NULL, ROUTE_BODY_NONE},
 };
 
 #define ROUTES (sizeof(routes) / sizeof(routes[0]))
@@ -62,7 +64,7 @@ static bool segment_matches(const char *template, size_t wanted, const char *pat
 	char text[ROUTE_PARAM_SIZE];
 
 	if (len == 0)
-		return false;
+		return wanted == 0;
 	if (*template == '{') {
 		segment(path, len, ret_param);
 		return true;

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What is about the service itself: /healthz, /readyz, /openapi.yaml. */
-#include <stdlib.h>
-
+/* What is about the service itself: /healthz, /readyz. */
 #include "encode.h"
 #include "handlers.h"
 #include "internal.h"
@@ -39,14 +37,4 @@ void service_ready(struct api *api, struct call *call)
 	default:
 		problem_send(api, call->request, PROBLEM_NOT_READY, "the server is still starting: ask again");
 	}
-}
-
-/* GET /openapi.yaml (getOpenapi) */
-void service_openapi(struct api *api, struct call *call)
-{
-	char *text = malloc(api->config.openapi_len + 1);
-
-	if (text != NULL && api->config.openapi_len > 0)
-		memcpy(text, api->config.openapi, api->config.openapi_len);
-	reply_text(api, call->request, "application/yaml", text, api->config.openapi_len);
 }

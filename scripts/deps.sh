@@ -7,7 +7,7 @@
 fairshared_build_packages=(
 	build-essential cmake ninja-build pkg-config
 	libmicrohttpd-dev libjansson-dev libyajl-dev libinih-dev liblua5.4-dev uthash-dev libxxhash-dev libbsd-dev
-	libsqlite3-dev libsystemd-dev
+	libsqlite3-dev libsystemd-dev libjs-chart.js
 	curl ca-certificates
 )
 

@@ -27,6 +27,9 @@
 #define ACCEPT_TURN 256                  /* connections taken in one turn */
 #define LOOK_BACK 1024                   /* connections whose requests arrive */
 #define REFUSAL "Error processing request (HTTP response code is %u" /* how libmicrohttpd tells of one */
+#define CONTENT_SECURITY_POLICY                                                                                            \
+	"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; base-uri 'none'; "          \
+	"form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
 #define ACCEPT_PAUSE (100 * CLOCK_MS)    /* when there is no room for another */
 
 /*
@@ -215,6 +218,7 @@ static const struct header {
 	{"Origin", offsetof(struct api_request, origin)},
 	{"Host", offsetof(struct api_request, host)},
 	{"Accept", offsetof(struct api_request, accept)},
+	{"If-None-Match", offsetof(struct api_request, if_none_match)},
 };
 
 static void take_header(struct request *request, const char *name, const char *value)
@@ -375,12 +379,25 @@ static void add(struct MHD_Response *response, const char *name, const char *val
 		log_text(LOG_WARNING, "a header could not be added", "name", name);
 }
 
+/* What a browser needs to know of the page's files: when to ask again, and that nothing of another origin belongs to them. */
+static void add_file_headers(struct MHD_Response *response, const struct api_file *file)
+{
+	add(response, MHD_HTTP_HEADER_CACHE_CONTROL, file->cache_control);
+	add(response, MHD_HTTP_HEADER_ETAG, file->etag);
+	add(response, "X-Content-Type-Options", "nosniff");
+	add(response, "Referrer-Policy", "no-referrer");
+	add(response, "Content-Security-Policy", CONTENT_SECURITY_POLICY);
+}
+
 static void add_headers(struct MHD_Response *response, const struct request *request)
 {
 	const struct api_reply *reply = &request->reply;
 	char seconds[16];
 
-	add(response, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
+	if (reply->file)
+		add_file_headers(response, reply->file);
+	else
+		add(response, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
 	add(response, "X-Request-Id", request->api.id);
 	if (reply->content_type)
 		add(response, MHD_HTTP_HEADER_CONTENT_TYPE, reply->content_type);
@@ -399,6 +416,8 @@ static struct MHD_Response *new_response(struct api_reply *reply)
 {
 	struct MHD_Response *response;
 
+	if (reply->file && reply->status == MHD_HTTP_OK)
+		return MHD_create_response_from_buffer(reply->file->len, (void *)(uintptr_t)reply->file->bytes, MHD_RESPMEM_PERSISTENT);
 	if (!reply->body)
 		return MHD_create_response_from_buffer(0, (void *)(uintptr_t)"", MHD_RESPMEM_PERSISTENT);
 	response = MHD_create_response_from_buffer(reply->body_len, reply->body, MHD_RESPMEM_MUST_FREE);

@@ -2,7 +2,7 @@
 #include "server.h"
 
 #include "clock.h"
-#include "openapi.h"
+#include "files.h"
 #include "systemd.h"
 #include "version.h"
 
@@ -155,8 +155,7 @@ static bool service_create(struct server *server)
 	api.default_wait_ns = config->max_wait_ns < WAIT_STANDARD ? config->max_wait_ns : WAIT_STANDARD;
 	api.auto_register = config->auto_register;
 	api.version = FAIRSHARED_VERSION;
-	api.openapi = openapi_begin;
-	api.openapi_len = (size_t)(openapi_end - openapi_begin);
+	api.files = files_get(&api.files_count);
 	api.pool_info = pools_info;
 	api.pool_set = pools_set;
 	api.pool_remove = pools_remove;

@@ -128,6 +128,12 @@ static struct api_pool_info pool_info(void *context, const char *pool)
 	return (struct api_pool_info){.configured = strcmp(pool, "default") == 0 || strcmp(pool, "other") == 0};
 }
 
+static const struct api_file files[] = {
+	{"/openapi.yaml", "application/yaml", "no-store", "\"y1\"", "openapi: 3.0.3\n", 15},
+	{"/", "text/html", "no-cache", "\"h1\"", "<!doctype html>\n", 16},
+	{"/page/page.css", "text/css", "no-cache", "\"c1\"", "body {}\n", 8},
+};
+
 struct world *world_create(struct world_config config)
 {
 	struct world *w = calloc(1, sizeof(*w));
@@ -149,8 +155,8 @@ struct world *world_create(struct world_config config)
 	api.auto_register = config.auto_register;
 	api.pool_info = pool_info;
 	api.version = "1.2.3";
-	api.openapi = "openapi: 3.0.3\n";
-	api.openapi_len = strlen(api.openapi);
+	api.files = files;
+	api.files_count = sizeof(files) / sizeof(files[0]);
 	w->fair = fair_create(&fair);
 	if (w->fair == NULL)
 		abort();
@@ -214,6 +220,7 @@ struct exchange *ask_with(struct world *w, const char *line, const char *body, s
 		.origin = headers.origin,
 		.host = headers.host,
 		.accept = headers.accept,
+		.if_none_match = headers.if_none_match,
 	};
 	if (len > 0) {
 		char *copy = malloc(len);

@@ -66,7 +66,7 @@ struct world_config {
 };
 
 struct headers {
-	const char *key, *request_id, *sec_fetch_site, *origin, *host, *accept;
+	const char *key, *request_id, *sec_fetch_site, *origin, *host, *accept, *if_none_match;
 	bool body_too_large;
 };
 

@@ -28,7 +28,10 @@ Test(match, splits_first_and_decodes_then)
 		{"GET", "/lease", ROUTE_NO_PATH, NULL, NULL},
 		{"GET", "/leasess", ROUTE_NO_PATH, NULL, NULL},
 		{"GET", "/Leases", ROUTE_NO_PATH, NULL, NULL},
-		{"GET", "/", ROUTE_NO_PATH, NULL, NULL},
+		{"GET", "/", ROUTE_FOUND, "/", ""},
+		{"GET", "//", ROUTE_NO_PATH, NULL, NULL},
+		{"GET", "/page/", ROUTE_NO_PATH, NULL, NULL},
+		{"GET", "/page/page.css", ROUTE_FOUND, "/page/{file}", "page.css"},
 		{"GET", "", ROUTE_NO_PATH, NULL, NULL},
 		{"OPTIONS", "*", ROUTE_NO_PATH, NULL, NULL},
 		{"GET", "leases", ROUTE_NO_PATH, NULL, NULL},
@@ -112,7 +115,7 @@ Test(match, a_method_that_is_not_there_is_405_with_allow)
 Test(match, head_works_where_get_does)
 {
 	static const char *const paths[] = {"/tenants",		  "/tenants/alice", "/leases", "/stats",	   "/pools",
-										"/pools/default", "/healthz",		"/readyz", "/openapi.yaml"};
+										"/pools/default", "/healthz",		"/readyz", "/openapi.yaml", "/"};
 	struct world *w = world_create((struct world_config){0});
 
 	for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
@@ -122,7 +125,7 @@ Test(match, head_works_where_get_does)
 		snprintf(line, sizeof(line), "HEAD %s", paths[i]);
 		e = ask(w, line, NULL);
 		expect_status(e, 200);
-		cr_expect(e->reply.head && e->reply.body_len > 0);
+		cr_expect(e->reply.head && (e->reply.body_len > 0 || e->reply.file != NULL));
 	}
 	world_destroy(w);
 }

@@ -96,7 +96,6 @@ static const struct scenario scenarios[] = {
 	{"stats", a_waiter, "GET /stats?pool=default", NULL, NULL, NULL, 200, 2, 2},
 	{"stats as text", a_waiter, "GET /stats", NULL, NULL, "text/plain", 200, 2, 2},
 	{"pools", nothing, "GET /pools", NULL, NULL, NULL, 200, 0, 0},
-	{"openapi", nothing, "GET /openapi.yaml", NULL, NULL, NULL, 200, 0, 0},
 	{"register", nothing, "POST /tenants",
 	 "{\"tenant_id\":\"a123456789012345678901234567890123456789012345678901234567890\",\"instance\":\"p\"}", NULL, NULL,
 	 201, 0, 0},

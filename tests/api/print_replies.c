@@ -55,7 +55,9 @@ static void each_refusal(struct world *w)
 										"GET /check",
 										"GET /healthz",
 										"GET /readyz",
-										"GET /openapi.yaml"};
+										"GET /openapi.yaml",
+										"GET /",
+										"GET /page/page.css"};
 	char line[128];
 
 	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
@@ -130,6 +132,18 @@ static void pools(struct world *w)
 	ask(w, "DELETE /pools/default", NULL);
 }
 
+static void files(struct world *w)
+{
+	static const struct headers known = {.if_none_match = "*"};
+	static const char *const lines[] = {"GET /openapi.yaml", "GET /", "GET /page/page.css"};
+
+	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
+		ask(w, lines[i], NULL);
+		ask_with(w, lines[i], NULL, 0, known);
+	}
+	ask(w, "GET /page/none.css", NULL);
+}
+
 static void tenants(struct world *w)
 {
 	ask(w, "POST /tenants", "{\"tenant_id\":\"carol\",\"instance\":\"p1\"}");
@@ -145,7 +159,7 @@ static void tenants(struct world *w)
 	acquire(w, "bob", "", NULL);
 	ask(w, "GET /healthz", NULL);
 	ask(w, "GET /readyz", NULL);
-	ask(w, "GET /openapi.yaml", NULL);
+	files(w);
 	api_set_readiness(w->api, w->now, API_DRAINING);
 	ask(w, "GET /readyz", NULL);
 	acquire(w, "alice", "", NULL);

@@ -158,13 +158,48 @@ Test(service, pools_are_shown)
 	world_destroy(w);
 }
 
+Test(service, files_are_sent_once_for_each_etag)
+{
+	static const struct {
+		const char *line, *if_none_match;
+		unsigned status;
+	} table[] = {
+		{"GET /", NULL, 200},
+		{"GET /", "", 200},
+		{"GET /", "\"c1\"", 200},
+		{"GET /", "\"h1\"", 304},
+		{"HEAD /", "W/\"h1\"", 304},
+		{"GET /", "\"x\", \"h1\"", 304},
+		{"GET /", "*", 304},
+		{"GET /page/page.css", NULL, 200},
+		{"GET /page/page.css", "\"c1\"", 304},
+		{"GET /openapi.yaml", "\"y1\"", 304},
+	};
+	struct world *w = world_create((struct world_config){0});
+
+	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+		struct exchange *e = with(w, table[i].line, (struct headers){.if_none_match = table[i].if_none_match});
+
+		expect_status(e, table[i].status);
+		cr_expect(e->reply.file != NULL && e->reply.body == NULL, "%s", table[i].line);
+		cr_expect((e->reply.content_type != NULL) == (table[i].status == 200), "%s", table[i].line);
+	}
+	cr_expect_str_eq(ask(w, "GET /", NULL)->reply.file->path, "/");
+	expect_problem(ask(w, "GET /page/", NULL), 404, "not-found");
+	expect_problem(ask(w, "GET /page/nothing.js", NULL), 404, "not-found");
+	expect_problem(ask(w, "GET /page/..%2Fopenapi.yaml", NULL), 404, "not-found");
+	expect_problem(ask(w, "GET //", NULL), 404, "not-found");
+	expect_problem(ask(w, "POST /", NULL), 405, "method-not-allowed");
+	world_destroy(w);
+}
+
 Test(service, tells_of_itself)
 {
 	struct world *w = world_create((struct world_config){0});
 	struct exchange *e = ask(w, "GET /openapi.yaml", NULL);
 
 	expect_status(e, 200);
-	cr_expect(e->reply.body_len == 15 && memcmp(e->reply.body, "openapi: 3.0.3\n", 15) == 0);
+	cr_expect(e->reply.file != NULL && e->reply.file->len == 15 && memcmp(e->reply.file->bytes, "openapi: 3.0.3\n", 15) == 0);
 	expect_status(ask(w, "GET /healthz", NULL), 200);
 	expect_status(ask(w, "GET /readyz", NULL), 200);
 	api_set_readiness(w->api, w->now, API_NOT_READY);

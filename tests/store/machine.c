@@ -162,7 +162,6 @@ bool machine_start(struct machine *m, const char *path, enum store_durability du
 	if (!m->pools || !state_create(m, path, durability, error))
 		return false;
 	api.version = "0";
-	api.openapi = "";
 	m->api = must(api_create(m->fair, &api, &hooks, m->now));
 	m->commit = must(commit_create(m->store,
 								   &(struct batch_source){.fair = m->fair, .get = pools_get, .context = m->pools}));

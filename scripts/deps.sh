@@ -14,7 +14,7 @@ fairshared_build_packages=(
 # What the tests need besides.
 # shellcheck disable=SC2034
 fairshared_test_packages=(libcriterion-dev sqlite3 libcurl4-openssl-dev libncurses-dev libseccomp-dev iproute2 systemd
-	python3 python3-setuptools python3-wheel mypy pyflakes3)
+	python3 python3-setuptools python3-wheel python3-yaml mypy pyflakes3 docker-compose prometheus)
 
 # What the fuzz preset needs besides; llvm names the lines of a failure.
 # shellcheck disable=SC2034

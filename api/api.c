@@ -358,9 +358,9 @@ void api_broken(struct api *api, struct api_request *request, uint64_t now)
 		if (attached)
 			fair_detach(api->fair, now, &id, FAIR_DETACH_BROKEN);
 		api_settle(api, now);
-	} else if (request->withheld != NULL) {
-		withheld_drop(api, request);
 	} else {
+		if (request->withheld != NULL)
+			withheld_drop(api, request);
 		api_sent(api, request, now, false);
 	}
 }
@@ -416,7 +416,7 @@ void api_failed(struct api *api, uint64_t now, const struct fair_id *ids, size_t
 		fair_withdraw(api->fair, now, &ids[i]);
 		tell_failure(api, now, &ids[i]);
 	}
-	withheld_refuse(api);
+	withheld_refuse(api, now);
 	api_settle(api, now);
 }
 

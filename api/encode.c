@@ -190,16 +190,25 @@ void reply_fini(struct api_reply *reply)
 	free(reply->location_long);
 }
 
-/* Sends the reply, or withholds it while what it tells is not durable. */
-static void answer(struct api *api, struct api_request *request, struct api_reply *reply)
+/* A reply that cannot be had for lack of memory is one without a body. */
+static void make_short(struct api_request *request, struct api_reply *reply)
 {
-	if (request->batch > api->committed) {
-		if (withheld_add(api, request, reply))
-			return;
-		reply_fini(reply);
-		*reply = (struct api_reply){.status = 503, .retry_after = 1};
-	}
+	reply_fini(reply);
+	*reply = (struct api_reply){.status = 503, .retry_after = 1};
+	request->told_grant = false;
+}
+
+/* Sends the reply, or withholds it while what it tells is not durable; false: it was cut short. */
+static bool answer(struct api *api, struct api_request *request, struct api_reply *reply)
+{
+	bool waits = request->batch > api->committed;
+
+	if (waits && withheld_add(api, request, reply))
+		return true;
+	if (waits)
+		make_short(request, reply);
 	reply_send(api, request, reply);
+	return !waits;
 }
 
 bool reply_written(struct api *api, struct api_request *request, struct api_reply *reply)
@@ -208,13 +217,9 @@ bool reply_written(struct api *api, struct api_request *request, struct api_repl
 
 	reply->body = write_finish(api->out, &reply->body_len);
 	whole = !memory_short() && reply->body != NULL;
-	if (!whole) {
-		reply_fini(reply);
-		*reply = (struct api_reply){.status = 503, .retry_after = 1};
-		request->told_grant = false;
-	}
-	answer(api, request, reply);
-	return whole;
+	if (!whole)
+		make_short(request, reply);
+	return answer(api, request, reply) && whole;
 }
 
 bool reply_json(struct api *api, struct api_request *request, unsigned status)

@@ -163,6 +163,7 @@ static void acquired(struct api *api, struct call *call, const struct fair_acqui
 
 	if (got->state == FAIR_ACTIVE && got->known && fair_lease_get(api->fair, call->now, &got->id, &view) == FAIR_OK &&
 		view.state == FAIR_ACTIVE && view.confirmed) {
+		call->request->batch = renewed_batch(api, &view.id); /* it tells the ttl */
 		lease_tell(api, call->request, call->now, &view, true);
 		return;
 	}

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "withheld.h"
 
-#include <assert.h>
 #include <stdlib.h>
 
 #include <utlist.h>
@@ -14,7 +13,6 @@ bool withheld_add(struct api *api, struct api_request *request, const struct api
 {
 	struct withheld *withheld = calloc(1, sizeof(*withheld));
 
-	assert(!request->told_grant);
 	if (withheld == NULL)
 		return false;
 	withheld->request = request;
@@ -53,7 +51,7 @@ void withheld_send(struct api *api)
 	}
 }
 
-void withheld_refuse(struct api *api)
+void withheld_refuse(struct api *api, uint64_t now)
 {
 	struct api_reply reply;
 
@@ -61,6 +59,9 @@ void withheld_refuse(struct api *api)
 		struct api_request *request = take(api, api->withheld.answers, &reply);
 
 		reply_fini(&reply);
+		if (request->told_grant)
+			fair_detach(api->fair, now, &request->told, FAIR_DETACH_ANSWERED);
+		request->told_grant = false;
 		refuse_unstored(api, request);
 	}
 }

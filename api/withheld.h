@@ -25,7 +25,7 @@ bool withheld_add(struct api *api, struct api_request *request, const struct api
 /* withheld_send sends the replies whose batch is committed. */
 void withheld_send(struct api *api);
 /* withheld_refuse answers all that are withheld with 503 store-unavailable. */
-void withheld_refuse(struct api *api);
+void withheld_refuse(struct api *api, uint64_t now);
 /* withheld_drop frees the reply of a request whose client is gone. */
 void withheld_drop(struct api *api, struct api_request *request);
 

@@ -285,6 +285,36 @@ Test(slow_store, a_new_ttl_is_told_when_it_is_committed)
 	world_destroy(w);
 }
 
+/* A lease whose answer is lost meanwhile is given back, and the same request may come again. */
+Test(slow_store, a_repeated_acquire_tells_the_new_ttl_when_it_is_committed)
+{
+	struct world *w = world_create((struct world_config){0});
+	struct exchange *a = acquire(w, "alice", "", "key"), *again, *lost, *failed;
+
+	w->slow = true;
+	lease(w, "PUT", a, "", "{\"ttl_seconds\":600}");
+	again = acquire(w, "alice", "", "key");
+	lost = acquire(w, "alice", "", "key");
+	expect_status(again, 0);
+	expect_status(lost, 0);
+	hang_up(w, lost);
+	commit(w);
+	expect_status(again, 201);
+	expect_number(again, "ttl_seconds", 600);
+	cr_expect_str_eq(text(again, "id"), text(a, "id"));
+
+	lease(w, "PUT", a, "", "{\"ttl_seconds\":500}");
+	failed = acquire(w, "alice", "", "key");
+	fail(w);
+	expect_problem(failed, 503, "store-unavailable");
+	failed = acquire(w, "alice", "", "key");
+	commit(w);
+	expect_status(failed, 201);
+	expect_number(failed, "ttl_seconds", 500);
+	expect_status(lease(w, "DELETE", a, "", NULL), 204);
+	world_destroy(w);
+}
+
 Test(slow_store, a_new_ttl_that_failed_is_told_with_the_next_commit)
 {
 	struct world *w = world_create((struct world_config){0});

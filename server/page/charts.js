@@ -63,9 +63,11 @@ function options(colours, scales, tooltip) {
 	};
 }
 
-/** "2 min ago", as a time of day. */
-function clock(at, now) {
-	return new Date(Date.now() - (now - at)).toLocaleTimeString([], { hour12: false });
+const TIME = new Intl.DateTimeFormat(undefined, { timeStyle: 'medium', hourCycle: 'h23' });
+
+/** The time of day of a moment that is told in performance.now(). */
+export function clock(at, now) {
+	return TIME.format(Date.now() - (now - at));
 }
 
 /** The name of a place on the axis of time, `value` being seconds from now. */

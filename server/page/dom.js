@@ -33,8 +33,11 @@ export function mark(node, name, value) {
 		node.setAttribute(name, value);
 }
 
-/** Makes the children of a node those that `make(item)` gives for items, one for each key; old ones are kept and `draw`n. */
-export function keyed(parent, items, key, make, draw) {
+/**
+ * Makes the children of a node those that `make(item)` gives for items, one for each key; old ones are kept and `draw`n. `head` is a
+ * first child that stays.
+ */
+export function keyed(parent, items, key, make, draw, head = null) {
 	const nodes = parent.nodes ??= new Map();
 	const wanted = new Map(items.map((item) => [key(item), item]));
 	for (const [name, node] of nodes) {
@@ -43,7 +46,7 @@ export function keyed(parent, items, key, make, draw) {
 			nodes.delete(name);
 		}
 	}
-	let before = parent.firstElementChild;
+	let before = head === null ? parent.firstElementChild : head.nextElementSibling;
 	for (const [name, item] of wanted) {
 		let node = nodes.get(name);
 		if (node === undefined)

@@ -5,8 +5,11 @@ import { count, counting, initials, why } from './words.js';
 import { LINE_MAX } from './model.js';
 
 const SHOWN_OF_TENANT = 8;
+const TENANTS_SHOWN = 40;
 
-function makeGroup({ tenant }) {
+function makeGroup({ tenant, more }) {
+	if (more !== undefined)
+		return el('tbody', {}, el('tr', { class: 'group quiet' }, el('td', { colspan: '4' })));
 	const head = el('tr', { class: 'group' }, el('th', { colspan: '4', scope: 'rowgroup' }, el('b', { class: 'badge' }), el('span', { class: 'name' }),
 		el('span', { class: 'quiet' })));
 	const group = el('tbody', { 'data-tenant': tenant }, head);
@@ -27,6 +30,7 @@ function drawWaiter(row, waiter, now) {
 	mark(row, 'class', waiter.present ? undefined : 'away');
 }
 
+/** Those who wait by tenant, in the order of the first of each; the last one stands for the tenants that are not shown. */
 function groups({ line, stats }) {
 	const found = new Map();
 	for (const waiter of line) {
@@ -36,7 +40,8 @@ function groups({ line, stats }) {
 	}
 	for (const group of found.values())
 		group.stats = stats.tenants[group.tenant];
-	return [...found.values()];
+	const all = [...found.values()];
+	return [...all.slice(0, TENANTS_SHOWN), ...(all.length > TENANTS_SHOWN ? [{ more: all.length - TENANTS_SHOWN }] : [])];
 }
 
 function drawGroup(node, group, model, now) {
@@ -48,15 +53,14 @@ function drawGroup(node, group, model, now) {
 	say(name, tenant);
 	say(note, `${count(all, 'waits', 'wait')}${stats === undefined ? '' : `, holds ${stats.active_slots} of ${stats.share}`}`);
 	const shown = waiters.slice(0, SHOWN_OF_TENANT);
-	const items = [{ id: 'head' }, ...shown, ...(all > shown.length ? [{ id: 'more', more: all - shown.length }] : [])];
-	node.nodes ??= new Map([['head', node.firstElementChild]]);
+	const items = [...shown, ...(all > shown.length ? [{ id: 'more', more: all - shown.length }] : [])];
 	keyed(node, items, ({ id }) => id, (item) => (item.more ? el('tr', { class: 'quiet' }, el('td'), el('td', { colspan: '3' })) : makeWaiter()),
 		(row, item) => {
 			if (item.more)
 				say(row.lastChild, `and ${item.more} more`);
-			else if (item.id !== 'head')
+			else
 				drawWaiter(row, item, now);
-		});
+		}, node.head.parentNode);
 }
 
 export function drawLine(model, now) {
@@ -66,10 +70,10 @@ export function drawLine(model, now) {
 	the('line-empty').hidden = line.length > 0;
 	say(the('line-note'), stats.waiting + stats.absent === 0 ? '' : `${stats.waiting} waiting${stats.absent > 0 ? ` · ${stats.absent} away` : ''}` +
 		(line.length === LINE_MAX ? ` · the first ${LINE_MAX} are shown` : ''));
-	table.nodes ??= new Map([['head', table.tHead]]);
-	keyed(table, [{ tenant: 'head' }, ...groups(model).map((group) => ({ ...group, key: `of ${group.tenant}` }))],
-		(group) => group.key ?? 'head', makeGroup, (node, group) => {
-			if (group.key !== undefined)
-				drawGroup(node, group, model, now);
-		});
+	keyed(table, groups(model), ({ tenant, more }) => (more === undefined ? `of ${tenant}` : 'more'), makeGroup, (node, group) => {
+		if (group.more === undefined)
+			drawGroup(node, group, model, now);
+		else
+			say(node.rows[0].cells[0], `and ${count(group.more, 'more tenant', 'more tenants')}`);
+	}, table.tHead);
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The page: which pool is shown, and what is drawn when.
 import { call } from './api.js';
-import { Past, Waits } from './charts.js';
+import { clock, Past, Waits } from './charts.js';
 import { el, keyed, mark, say, the } from './dom.js';
 import { Feed } from './feed.js';
 import { drawLine } from './line.js';
@@ -197,8 +197,7 @@ function drawLost() {
 	banner.hidden = lostAt === null;
 	if (lostAt === null)
 		return;
-	const at = new Date(Date.now() - (performance.now() - lostAt)).toLocaleTimeString([], { hour12: false });
-	say(banner, `The connection was lost at ${at}. What you see is from then; the page goes on trying.`);
+	say(banner, `The connection was lost at ${clock(lostAt, performance.now())}. What you see is from then; the page goes on trying.`);
 }
 
 /* ---- which pool ---- */

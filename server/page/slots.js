@@ -135,7 +135,7 @@ export class Slots {
 		const step = Math.max(0, Math.min(STEPS, Math.ceil(STEPS * left / lease.ttl_seconds)));
 		if (cell.step !== step) {
 			cell.step = step;
-			cell.parts.left.style.transform = `scaleX(${step / STEPS})`;
+			cell.parts.left.style.backgroundSize = `${100 * step / STEPS}% 100%`;
 		}
 	}
 

@@ -97,7 +97,7 @@ export function headline(model, now) {
 		return `${name} is on hold: ${wait} until the server grants again`;
 	if (free === 0 && waiting > 0) {
 		const next = nextIn(model, now);
-		return `${name} is full: ${wait}${next === null ? '' : `, the next in about ${duration(next < 9.95 ? Math.max(1, Math.round(next)) : next)}`}`;
+		return `${name} is full: ${wait}${next === null ? '' : `, the next in about ${counting(Math.max(1, Math.round(next)))}`}`;
 	}
 	if (free === 0)
 		return `${name} is full: all ${most} slots are held, nobody waits`;

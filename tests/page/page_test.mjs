@@ -1,0 +1,406 @@
+// SPDX-License-Identifier: MIT
+// What the API says is what the page shows: in a real Chromium, of a real server.
+import assert from 'node:assert/strict';
+import { after, test } from 'node:test';
+import { axe, farm, leave, look, prefix, shoot, until } from './stage.mjs';
+import { serve } from '../clients/node/server.js';
+
+const LOADED = 500;    // ms that a busy machine may add
+
+after(leave);
+
+const text = (page, selector) => page.locator(selector).innerText();
+const texts = (page, selector) => page.locator(selector).allInnerTexts();
+
+/** Waits until `read()` gives what is wanted. */
+async function shows(read, wanted, what) {
+	let found;
+	await until(async () => {
+		found = await read();
+		try {
+			assert.deepEqual(found, wanted);
+			return true;
+		} catch {
+			return false;
+		}
+	}, what, 10).catch(() => assert.deepEqual(found, wanted, what));
+}
+
+/** What the grid says, one text a slot: "AL alice" or "free". */
+const grid = (page) => page.locator('#slots .slot').evaluateAll((cells) => cells.map((cell) =>
+	(cell.classList.contains('free') ? 'free' : `${cell.querySelector('b').textContent} ${cell.querySelector('.more').textContent}`)));
+
+/** Rows of a table by their first cells. */
+const rows = (page, card, cells) => page.locator(`#${card} tbody tr`).evaluateAll((found, count) => found.map((row) =>
+	[...row.cells].slice(0, count).map((cell) => cell.querySelector('.name')?.textContent ?? cell.textContent)), cells);
+
+/** Ten slots that are all held, and seven requests that wait. */
+async function busy(t, ...flags) {
+	const server = await farm(t, '--max-slots', '10', ...flags);
+	await server.register('alice', 'bob', 'team-west', { tenant_id: 'carol', instance: 'p1' }, 'idle-one');
+	await server.take('alice', 4);
+	await server.take('bob', 4);
+	await server.take('team-west', 2, { label: '', ttl_seconds: 30 });
+	server.wait('carol', 2);
+	await server.waiters(2);
+	server.wait('alice', 3);
+	await server.waiters(5);
+	server.wait('bob', 2);
+	await server.waiters(7);
+	return server;
+}
+
+test('the files are served with what keeps a browser from anything else', async (t) => {
+	const { url } = await farm(t);
+	const page = await fetch(`${url}/`);
+	const policy = page.headers.get('content-security-policy');
+	assert.equal(page.headers.get('content-type'), 'text/html; charset=utf-8');
+	assert.match(policy, /default-src 'none'; script-src 'self'; style-src 'self'/);
+	assert.doesNotMatch(policy, /unsafe|\*|https?:/);
+	const html = await page.text();
+	const files = [...html.matchAll(/(?:src|href)="(page\/[^"]+)"/g)].map(([, path]) => path);
+	assert(files.length >= 4, html);
+	for (const path of ['', 'openapi.yaml', ...files]) {
+		const reply = await fetch(`${url}/${path}`);
+		await reply.arrayBuffer();
+		const tag = reply.headers.get('etag');
+		assert.equal(reply.status, 200, path);
+		assert.equal(reply.headers.get('x-content-type-options'), 'nosniff');
+		assert.equal(reply.headers.get('referrer-policy'), 'no-referrer');
+		assert.equal(reply.headers.get('cache-control'), path === 'openapi.yaml' ? 'no-store' : 'no-cache');
+		const again = await fetch(`${url}/${path}`, { headers: { 'If-None-Match': tag } });
+		assert.deepEqual([again.status, await again.text(), again.headers.get('etag')], [304, '', tag]);
+		const head = await fetch(`${url}/${path}`, { method: 'HEAD' });
+		assert.equal(head.headers.get('content-length'), reply.headers.get('content-length'));
+	}
+	assert.equal((await fetch(`${url}/page/none.js`)).status, 404);
+	assert.doesNotMatch(html, /(src|href)="(https?:|\/)/, 'addresses are relative');
+});
+
+test('holders, the line, tenants and figures are those of the API', async (t) => {
+	const server = await busy(t);
+	const page = await look(t, server.url);
+	const leases = (await server.get('/leases?state=active&limit=100')).items.sort((a, b) => a.slot_ids[0] - b.slot_ids[0]);
+	const names = { alice: 'AL alice', bob: 'BO bob', 'team-west': 'TW team-west' };
+
+	await shows(() => grid(page), leases.map(({ tenant_id: tenant }) => names[tenant]), 'the grid');
+	await shows(() => text(page, '#headline'), 'default is full: 7 wait', 'the sentence');
+	await shows(() => rows(page, 'leases-card', 3), leases.map((lease) => [String(lease.slot_ids[0]), lease.tenant_id, lease.label]), 'the leases');
+	await shows(() => rows(page, 'tenants-card', 7), [
+		['alice', '4', '2', '3', '0', 'active', ''], ['bob', '4', '2', '2', '0', 'active', ''], ['team-west', '2', '2', '0', '0', 'active', ''],
+		['carol', '0', '2', '2', '0', 'active', 'p1'], ['idle-one', '0', '2', '0', '0', 'active', ''],
+	], 'the tenants');
+	const waiters = await page.locator('#line tr:not(.group) td').evaluateAll((cells) => cells.map((cell) => cell.textContent));
+	const line = Array.from({ length: waiters.length / 4 }, (_, row) => waiters.slice(4 * row, 4 * row + 3));
+	const pending = (await server.get('/leases?state=pending')).items;
+	const reasons = { 'at-share': 'at its share', 'pool-full': 'no free slot' };
+	assert.deepEqual(line, pending.map(({ ahead, label, reason }) => [String(ahead + 1), label, reasons[reason]]));
+	assert.deepEqual(await texts(page, '#line .group .name'), ['carol', 'alice', 'bob']);
+	const figures = Object.fromEntries(await page.locator('#figures div').evaluateAll((all) => all.map((each) => [...each.children].map(({ textContent }) => textContent))));
+	const stats = await server.stats();
+	assert.deepEqual([figures.Held, figures['Share of each'], figures.Waiting, figures.Tenants, figures.Granted],
+		['10 of 10', String(stats.share), '7', '4 of 5 want slots', '10']);
+	assert.match(await page.title(), /^10\/10 \+7 default/);
+	assert.match(await text(page, '#waits-note'), /^10 leases/);
+
+	// Age and what is left of the ttl count on; a heartbeat is seen.
+	const cell = page.locator('#slots .slot').nth(leases.find(({ tenant_id: tenant }) => tenant === 'team-west').slot_ids[0]);
+	const left = async () => Number(/(\d+)s left/.exec(await cell.locator('.age').textContent())[1]);
+	await until(async () => await left() <= 26, 'the ttl runs', 10);
+	const lease = leases.find(({ tenant_id: tenant }) => tenant === 'team-west');
+	await server.send('PUT', `/leases/${lease.id}`);
+	await until(async () => await left() >= 28, 'the heartbeat is seen', 5);
+	assert(Number(/^(\d+)s/.exec(await cell.locator('.age').textContent())[1]) >= 3, 'the age goes on');
+	assert.deepEqual(page.complaints, []);
+});
+
+test('a grant, a release and a waiter are seen within a second', async (t) => {
+	const server = await farm(t, '--max-slots', '4');
+	await server.register('alice', 'bob');
+	const page = await look(t, server.url);
+	/** Milliseconds from what `act` did until the page has `count` of what the selector means. */
+	const lag = async (selector, count, act) => {
+		const seen = page.waitForFunction(([what, wanted]) => document.querySelectorAll(what).length === wanted, [selector, count], { polling: 20, timeout: 5000 });
+		await act();
+		const from = performance.now();
+		await seen;
+		return performance.now() - from;
+	};
+	const worst = { grant: 0, wait: 0, release: 0 };
+	for (let round = 0; round < 2; round++) {
+		let held;
+		const note = (name, ms) => worst[name] = Math.max(worst[name], ms);
+		note('grant', await lag('#slots .slot:not(.free)', 4, async () => held = await server.take('alice', 4)));
+		const waits = server.wait('bob', 1);
+		note('wait', await lag('#line tbody tr:not(.group)', 1, () => server.waiters(1)));
+		note('release', await lag('#slots .tone-1', 1, () => server.send('DELETE', `/leases/${held[0].id}`)));
+		const { body } = await waits[0];
+		for (const { id } of [...held.slice(1), body])
+			await server.send('DELETE', `/leases/${id}`);
+		await lag('#slots .slot.free', 4, () => {});
+	}
+	t.diagnostic(`worst lag in ms: ${Object.entries(worst).map(([name, ms]) => `${name} ${ms.toFixed(0)}`).join(', ')}`);
+	for (const [name, ms] of Object.entries(worst))
+		assert(ms < 1000 + LOADED, `${name}: ${ms} ms`);
+	await shows(() => text(page, '#headline'), 'default is idle: all 4 slots are free', 'the sentence');
+});
+
+
+test('the sentence tells how long the next takes', async (t) => {
+	const server = await farm(t, '--max-slots', '2');
+	await server.register('alice', 'bob');
+	for (let round = 0; round < 4; round++)
+		for (const { id } of await server.take('alice', 2))
+			await server.send('DELETE', `/leases/${id}`);
+	await server.take('alice', 2);
+	server.wait('bob', 2);
+	const page = await look(t, server.url);
+	await page.locator('#headline', { hasText: /^default is full: 2 wait, the next in about \d/ }).waitFor();
+});
+
+test('each pool has a tab, and an address', async (t) => {
+	const server = await farm(t, '--max-slots', '3');
+	await server.send('PUT', '/pools/gpu', { max_slots: 2 });
+	await server.register('alice', { tenant_id: 'zoe', pool: 'gpu' });
+	await server.take('alice', 1);
+	await server.take('zoe', 2, { pool: 'gpu' });
+	const page = await look(t, server.url);
+	await shows(() => texts(page, '[role=tab]'), ['default\n1/3', 'gpu\n2/2'], 'the tabs');
+	await page.locator('[role=tab][aria-selected=true]').focus();
+	await page.keyboard.press('ArrowRight');
+	await shows(() => text(page, '#headline'), 'gpu is full: all 2 slots are held, nobody waits', 'the other pool');
+	assert.deepEqual(await grid(page), ['ZO zoe', 'ZO zoe']);
+	assert.match(page.url(), /#pool=gpu$/);
+	assert.equal(await page.evaluate('document.activeElement.textContent'), 'gpu2/2');
+	await page.goBack();
+	await shows(() => text(page, '#headline'), 'default has 2 of 3 slots free, nobody waits', 'the way back');
+
+	await page.goto(`${server.url}/#pool=gpu`);
+	await shows(() => grid(page), ['ZO zoe', 'ZO zoe'], 'the address');
+	for (const { id } of (await server.get('/leases?pool=gpu')).items)
+		await server.send('DELETE', `/leases/${id}`);
+	await server.send('DELETE', '/pools/gpu');
+	await shows(() => text(page, '#headline'), 'default has 2 of 3 slots free, nobody waits', 'a pool that is gone');
+	await shows(() => texts(page, '[role=tab]'), ['default\n1/3'], 'its tab is gone');
+});
+
+test('everything can be done with keys', async (t) => {
+	const server = await farm(t, '--max-slots', '12');
+	await server.register('alice');
+	await server.take('alice', 1);
+	const page = await look(t, server.url);
+	await page.locator('#slots .slot').nth(11).waitFor();
+	const focused = () => page.evaluate(() => document.activeElement.id || document.activeElement.textContent);
+	const seen = [];
+	for (let step = 0; step < 20 && seen.at(-1) !== 'slots'; step++) {
+		await page.keyboard.press('Tab');
+		seen.push(await focused());
+	}
+	assert.deepEqual(seen.slice(-4), ['default1/12', 'resize', 'drain', 'slots'].slice(-seen.length));
+	const active = () => page.locator('#slots').getAttribute('aria-activedescendant');
+	await shows(active, 'slot-0', 'the first slot');
+	assert.match(await text(page, '#slots-detail'), /^Slot 0 · alice · worker:1 · held \d+ s · \d+ s left of 1 min 0 s$/);
+	await page.keyboard.press('ArrowRight');
+	assert.equal(await active(), 'slot-1');
+	const perRow = await page.evaluate(() => [...document.querySelectorAll('.slot')].filter((cell, _, all) => cell.offsetTop === all[0].offsetTop).length);
+	await page.keyboard.press('ArrowDown');
+	assert.equal(await active(), `slot-${1 + perRow}`);
+	await page.keyboard.press('End');
+	assert.equal(await active(), 'slot-11');
+	assert.equal(await text(page, '#slots-detail'), 'Slot 11 · free');
+	await page.keyboard.press('Home');
+	await page.keyboard.press('Enter');
+	await page.locator('dialog[open]').waitFor();
+	assert.match(await text(page, '#sheet-body'), /alice/);
+	assert.deepEqual(await axe(page), []);
+	await page.keyboard.press('Escape');
+	await until(async () => await focused() === 'slots', 'the focus is back');
+});
+
+test('tables sort, filter and turn pages', async (t) => {
+	const server = await farm(t, '--max-slots', '60', '--auto-register');
+	await server.take('alice', 40);
+	await server.take('bob', 20, { label: 'Render' });
+	const page = await look(t, server.url);
+	const first = async (column) => (await rows(page, 'leases-card', column + 1)).map((row) => row[column]);
+	await shows(async () => (await first(0)).slice(0, 3), ['0', '1', '2'], 'by slot');
+	assert.equal((await first(0)).length, 25);
+	await page.locator('#leases-card th', { hasText: 'Slot' }).getByRole('button').click();
+	assert.deepEqual((await first(0)).slice(0, 3), ['59', '58', '57']);
+	assert.equal(await page.locator('#leases-card th', { hasText: 'Slot' }).getAttribute('aria-sort'), 'descending');
+	await page.locator('#leases-card th', { hasText: 'Tenant' }).getByRole('button').click();
+	assert.deepEqual(new Set(await first(1)), new Set(['alice']));
+	await page.locator('#leases-card').getByRole('button', { name: 'Next' }).click();
+	await page.locator('#leases-card').getByRole('button', { name: 'Next' }).click();
+	assert.deepEqual([new Set(await first(1)), (await first(1)).length], [new Set(['bob']), 10]);
+	assert(await page.locator('#leases-card').getByRole('button', { name: 'Next' }).isDisabled());
+	await page.locator('#leases-card input').fill('rend');
+	assert.deepEqual([new Set(await first(2)), (await first(2)).length], [new Set(['Render']), 20]);
+	await page.locator('#leases-card input').fill('nobody');
+	assert.equal(await text(page, '#leases-card .empty'), 'None of 60 has “nobody” in it.');
+});
+
+test('the pictures have tables beside them', async (t) => {
+	const server = await farm(t, '--max-slots', '5');
+	await server.register('alice', 'bob');
+	await server.take('alice', 2);
+	await server.take('bob', 1);
+	const page = await look(t, server.url);
+	await page.locator('#past-details summary').click();
+	await page.locator('#waits-details summary').click();
+	const cells = (table) => page.locator(`${table} tr`).evaluateAll((found) => found.map((row) => [...row.cells].map(({ textContent }) => textContent)));
+	await shows(async () => (await cells('#past-table')).slice(0, 2).map((row) => row.slice(1)), [['alice', 'bob', 'share'], ['2', '1', '2']], 'slots over time');
+	assert.deepEqual((await cells('#waits-table')).slice(0, 3), [['waited', 'leases'], ['up to 0.1 s', '3'], ['up to 0.5 s', '0']]);
+	assert.deepEqual(await texts(page, '#past-legend li'), ['AL\nalice', 'BO\nbob', '\nshare, 2 now'].map((each) => each.trim()));
+	const painted = await page.locator('#past').evaluate((canvas) => new Set(canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data).size);
+	assert(painted > 10, 'something is painted');
+});
+
+test('a connection that is lost is told of, and comes back by itself', async (t) => {
+	const server = await farm(t, '--max-slots', '2');
+	await server.register('alice');
+	await server.take('alice', 2);
+	const page = await look(t, server.url);
+	await shows(() => grid(page), ['AL alice', 'AL alice'], 'live');
+	server.child.kill('SIGKILL');
+	await page.locator('#lost', { hasText: /^The connection was lost at \d\d:\d\d:\d\d\. What you see is from then/ }).waitFor({ timeout: 5000 });
+	assert.equal(await text(page, '#connection'), 'lost');
+	assert.deepEqual(await grid(page), ['AL alice', 'AL alice'], 'what was known stays');
+	assert.deepEqual(await axe(page), []);
+	await shoot(page, 'lost');
+	await serve(t, '--max-slots', '3', '--listen', new URL(server.url).host);
+	await shows(() => text(page, '#headline'), 'default is idle: all 3 slots are free', 'the new server');
+	assert.equal(await page.locator('#lost').isVisible(), false);
+	assert.equal(await text(page, '#connection'), 'live');
+	assert.deepEqual(page.complaints.filter((line) => !/ERR_CONNECTION|ERR_EMPTY|ERR_INCOMPLETE/.test(line)), []);
+});
+
+test('it works under a path of a proxy', async (t) => {
+	const server = await farm(t, '--max-slots', '2');
+	await server.register('alice');
+	await server.take('alice', 1);
+	const page = await look(t, await prefix(t, server.url, '/farm/a'));
+	await shows(() => grid(page), ['AL alice', 'free'], 'the grid');
+	assert.deepEqual(page.complaints, []);
+});
+
+const ATTACK = `<img src=x onerror="window.pwned=1"><svg onload="window.pwned=1">"'><script>window.pwned=1</script>{{7*7}}`;
+
+test('a label that is markup stays text', async (t) => {
+	const server = await farm(t, '--max-slots', '2');
+	await server.register('alice');
+	await server.take('alice', 2, { label: ATTACK.slice(0, 120) });
+	server.wait('alice', 1, { label: ATTACK.slice(0, 120) });
+	const page = await look(t, server.url);
+	await shows(async () => (await rows(page, 'leases-card', 3))[0][2], ATTACK.slice(0, 120), 'the label');
+	await page.locator('#slots .slot').first().click();
+	await shows(async () => (await text(page, '#sheet-body')).includes(ATTACK.slice(0, 120)), true, 'the sheet');
+	assert.equal(await page.evaluate('window.pwned'), undefined);
+	assert.deepEqual(page.complaints, []);
+});
+
+/** Every string of a reply becomes an attack, the names of members but for those of the contract, too. */
+function attacked(value, number = { next: 0 }) {
+	if (typeof value === 'string')
+		return `${number.next++} ${ATTACK}`;
+	if (Array.isArray(value))
+		return value.map((each) => attacked(each, number));
+	if (value === null || typeof value !== 'object')
+		return value;
+	return Object.fromEntries(Object.entries(value).map(([name, each]) => [/^[a-z]+[0-9]*(_[a-z]+)*$/.test(name) && name !== 'alice' ? name : `${ATTACK}`, attacked(each, number)]));
+}
+
+test('markup in every string of every reply stays text', async (t) => {
+	const server = await busy(t);
+	const page = await look(t, server.url);
+	let replies = 0;
+	await page.route(/\/(pools|stats|leases|tenants)(\?|$)/, async (route) => {
+		const reply = await route.fetch();
+		const body = await reply.json();
+		replies++;
+		await route.fulfill({ response: reply, json: attacked(body) });
+	});
+	await page.reload();
+	await shows(async () => (await rows(page, 'leases-card', 3))[0]?.[2].includes(ATTACK), true, 'the leases');
+	await shows(async () => (await texts(page, '[role=tab]'))[0].includes('<img src=x'), true, 'the tab');
+	await page.locator('#slots .slot').first().click();
+	await page.locator('#waits-table, dialog[open]').last().waitFor();
+	await shoot(page, 'attacked');
+	await page.keyboard.press('Escape');
+	await page.locator('#past-details summary').click();
+	await shows(async () => replies > 12, true, 'some rounds');
+	assert.equal(await page.evaluate('window.pwned'), undefined);
+	assert.equal(await page.locator('img:not([src="page/icon.svg"]), svg, iframe, script:not([src])').count(), 0);
+	assert.deepEqual(page.complaints, []);
+});
+
+test('an operator resizes a pool, after a question', async (t) => {
+	const server = await farm(t, '--max-slots', '2');
+	await server.register('alice');
+	await server.take('alice', 2);
+	server.wait('alice', 2);
+	await server.waiters(2);
+	const page = await look(t, server.url);
+	await page.getByRole('button', { name: 'Resize…' }).click();
+	await page.getByRole('spinbutton', { name: 'Slots' }).fill('9');
+	await page.getByRole('button', { name: 'Cancel' }).click();
+	assert.equal((await server.stats()).max_slots, 2, 'nothing happens without the last word');
+
+	await page.getByRole('button', { name: 'Resize…' }).click();
+	assert.deepEqual(await axe(page), []);
+	await page.getByRole('spinbutton', { name: 'Slots' }).fill('0');
+	await page.keyboard.press('Enter');
+	assert.equal((await server.stats()).max_slots, 2, 'the browser refuses what cannot be');
+	await page.getByRole('spinbutton', { name: 'Slots' }).fill('3');
+	await page.keyboard.press('Enter');
+	await page.locator('#told', { hasText: 'default has 3 slots now.' }).waitFor();
+	assert.equal((await server.stats()).max_slots, 3);
+	await shows(() => grid(page), ['AL alice', 'AL alice', 'AL alice'], 'the third is granted at once');
+
+	await page.getByRole('button', { name: 'Resize…' }).click();
+	await page.getByRole('spinbutton', { name: 'Slots' }).fill('1');
+	await page.locator('dialog').getByRole('button', { name: 'Resize' }).click();
+	await shows(() => text(page, '#headline'), 'default holds 3, 2 more than its 1 slots: it shrinks as leases end', 'debt');
+
+	server.child.kill('SIGKILL');
+	await page.getByRole('button', { name: 'Resize…' }).click();
+	await page.locator('dialog').getByRole('button', { name: 'Resize' }).click();
+	await page.locator('#sheet-refusal', { hasText: 'could not be reached' }).waitFor();
+});
+
+test('it is as good to the eye as to those who cannot see', async (t) => {
+	const server = await busy(t);
+	const page = await look(t, server.url);
+	await shows(() => text(page, '#headline'), 'default is full: 7 wait', 'the sentence');
+	await until(async () => (await page.locator('#past-legend li').count()) === 4, 'the picture', 10);
+	assert.deepEqual(await axe(page), []);
+	await shoot(page, 'full-light');
+	await page.getByLabel('Colours').selectOption('dark');
+	assert.equal(await page.evaluate('getComputedStyle(document.body).backgroundColor'), 'rgb(20, 23, 28)');
+	assert.deepEqual(await axe(page), []);
+	await shoot(page, 'full-dark');
+	await page.reload();
+	assert.equal(await page.evaluate('document.documentElement.dataset.theme'), 'dark', 'it is remembered');
+	await page.getByLabel('Colours').selectOption('auto');
+	await page.emulateMedia({ colorScheme: 'dark', reducedMotion: 'reduce' });
+	assert.equal(await page.evaluate('getComputedStyle(document.body).backgroundColor'), 'rgb(20, 23, 28)');
+	await page.locator('#slots .slot').first().waitFor();
+	assert.equal(await page.evaluate('getComputedStyle(document.querySelector("#slots .slot")).animationName'), 'none');
+	await page.setViewportSize({ width: 390, height: 844 });
+	await shows(() => page.evaluate('document.documentElement.scrollWidth'), 390, 'nothing is wider than a telephone');
+	assert.deepEqual(await axe(page), []);
+	await shoot(page, 'narrow');
+	assert.deepEqual(page.complaints, []);
+});
+
+test('a pool where nothing happens says so', async (t) => {
+	const server = await farm(t, '--max-slots', '10');
+	const page = await look(t, server.url);
+	assert.equal(await text(page, '#headline'), 'default is idle: all 10 slots are free');
+	await shows(() => grid(page), Array(10).fill('free'), 'the grid');
+	assert.deepEqual((await texts(page, '.empty:visible')).sort(), ['No lease is held.', 'No lease was granted yet.', 'No tenant is registered.', 'Nobody waits.',
+		'Nothing is held yet: the picture begins with the first slot.']);
+	assert.deepEqual(await axe(page), []);
+	await shoot(page, 'empty');
+	assert.deepEqual(page.complaints, []);
+});

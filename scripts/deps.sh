@@ -28,7 +28,8 @@ fairshared_image_packages=(buildah debootstrap jq curl iproute2 procps)
 fairshared_missing() {
 	local package
 	for package in "$@"; do
-		dpkg -s "$package" 2>/dev/null | grep -q '^Status: install ok installed$' || printf '%s\n' "$package"
+		# One line for each architecture; no pipe, whose reader may leave before dpkg has said all.
+		grep -qx installed <<<"$(dpkg-query -W -f='${db:Status-Status}\n' "$package" 2>/dev/null)" || printf '%s\n' "$package"
 	done
 }
 

@@ -184,6 +184,15 @@ left() {
 	[[ $status == "$1" ]] || fail "the server left with $status, not $1"
 }
 
+# is_shut_in looks whether read_only is what it says.
+is_shut_in() {
+	if nsenter --target "$server" --mount --root touch /var/lib/written 2>/dev/null; then
+		fail "the root can be written"
+	fi
+	grep -q '^CapBnd:[[:space:]]*0*$' "/proc/$server/status" || fail "the server has capabilities"
+	grep -q '^NoNewPrivs:[[:space:]]*1$' "/proc/$server/status" || fail "the server may gain rights"
+}
+
 drains() {
 	[[ $(ask 503 POST /leases '{"tenant_id":"alice"}' | jq -r .code) == draining ]]
 }
@@ -202,6 +211,10 @@ story() {
 	id=$(ask 201 POST /leases '{"tenant_id":"alice","ttl_seconds":600,"label":"in a box"}' | jq -r .id)
 	ask 204 GET "/check?lease=$id"
 	[[ $(ask 200 GET /stats | jq .total_active_slots) == 1 ]] || fail "/stats does not count the lease"
+	[[ $(ask 200 GET /) == '<!doctype html>'* ]] || fail "there is no page"
+	if [[ $way == read_only ]]; then
+		is_shut_in
+	fi
 
 	kill -KILL "$server"
 	wait "$job" || true

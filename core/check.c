@@ -36,6 +36,7 @@ static void check_tenant(const struct fair *f, const struct tenant *t)
 	bool open = t->state == TENANT_OPEN;
 
 	FAIR_ASSERT(c.active == sum.active && c.present == sum.present && c.absent == sum.absent);
+	FAIR_ASSERT(!t->has_account || (t->state != TENANT_GHOST && t->number <= t->pool->last_account));
 	if (t->state == TENANT_GHOST) {
 		FAIR_ASSERT(t->references > 0 && c.active + c.present + c.absent == 0);
 		FAIR_ASSERT(!t->candidate && !t->idle && !t->doomed);
@@ -67,6 +68,7 @@ static void check_pool(const struct fair *f, const struct pool *p)
 	const struct lease *l;
 	struct counts c = {0}, sum = pool_counts(p);
 	uint32_t open = 0, demanding = 0, free_slots = 0, strange_slots = 0, ended = 0;
+	uint32_t accounts = 0, others_active = 0;
 
 	for (t = p->by_name; t; t = t->by_name.next) {
 		check_tenant(f, t);
@@ -74,6 +76,8 @@ static void check_pool(const struct fair *f, const struct pool *p)
 		c.present += tenant_counts(t).present;
 		c.absent += tenant_counts(t).absent;
 		open += t->state == TENANT_OPEN;
+		accounts += t->has_account;
+		others_active += t->has_account ? 0 : tenant_counts(t).active;
 		demanding += t->state == TENANT_OPEN && tenant_counts(t).active + tenant_counts(t).present > 0;
 	}
 	for (l = pool_lease_after(p, 0, FAIR_ACTIVE); l; l = pool_lease_after(p, l->number, FAIR_ACTIVE))
@@ -89,6 +93,7 @@ static void check_pool(const struct fair *f, const struct pool *p)
 	FAIR_ASSERT(open == pool_open(p) && demanding == pool_demanding(p) && demanding == p->share_demanding);
 	FAIR_ASSERT(p->share >= p->config.min_share && (demanding > 0 || p->share == p->config.max_slots));
 	FAIR_ASSERT(free_slots + c.active - strange_slots == p->config.max_slots);
+	FAIR_ASSERT(accounts == p->accounts && accounts <= f->config.accounts_max && others_active == p->others_active);
 	FAIR_ASSERT(ended == p->num_ended && (ended <= f->config.ended_max || f->crowded));
 	check_rest(f, p);
 }

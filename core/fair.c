@@ -30,6 +30,7 @@ struct fair_config fair_config_default(void)
 	                            .ended_max = 100000,
 	                            .tenant_idle_ns = SECONDS(3600),
 	                            .max_tenants = 100000,
+	                            .accounts_max = 100,
 	                            .call_budget = 256};
 }
 

@@ -78,6 +78,7 @@ enum fair_reason {
 #define FAIR_X(name, code) FAIR_REASON_##name,
 	FAIR_REASON_LIST(FAIR_X)
 #undef FAIR_X
+	FAIR_REASON_COUNT
 };
 
 /* fair_reason_code returns the text of a reason; never NULL. */
@@ -121,6 +122,7 @@ struct fair_config {
 	uint32_t ended_max;        /* ... and at most so many a pool */
 	uint64_t tenant_idle_ns;   /* auto-registered tenants and spare instances go after so long without use */
 	uint32_t max_tenants;      /* of one pool */
+	uint32_t accounts_max;     /* tenants of a pool with an account of their own, see struct fair_account */
 	uint32_t call_budget;      /* units of other work (ends, grants, refusals) one call does at most; > 0 */
 	void *(*alloc)(size_t size, void *context);          /* NULL: malloc */
 	void (*free)(void *memory, void *context);           /* NULL: free */
@@ -425,6 +427,16 @@ FAIR_MUST_CHECK enum fair_err fair_lease_get(struct fair *f, uint64_t now, const
 bool fair_lease_next(const struct fair *f, const char *pool, const char *tenant, enum fair_state state, uint64_t number,
                      struct fair_lease_view *ret);
 
+/*
+ * What a tenant has had since it got its account. The tenants that have been there longest have accounts, accounts_max of
+ * them; all others have one together. When one of the first goes, the next begins with an account of nothing, and what it
+ * has had before stays with the others: no account ever goes back.
+ */
+struct fair_account {
+	uint64_t grants;
+	uint64_t slot_ns;            /* of each slot that was held, the time; up to the last call that was given the time */
+};
+
 struct fair_tenant_view {
 	uint64_t number;             /* grows with every new tenant: the order of lists */
 	const char *pool, *tenant;
@@ -432,6 +444,8 @@ struct fair_tenant_view {
 	bool anonymous;              /* has the anonymous registration */
 	uint32_t num_instances;      /* of the named ones: see fair_tenant_instance */
 	uint32_t active_slots, waiting, absent, share;
+	bool has_account;
+	struct fair_account account; /* if it has one */
 };
 
 /* FAIR_E_POOL_NOT_FOUND, FAIR_E_TENANT_NOT_FOUND. */
@@ -458,6 +472,8 @@ struct fair_pool_view {
 	uint32_t tenants;              /* registered and not closing */
 	uint32_t demanding;
 	uint32_t active_slots, waiting, absent;
+	uint32_t accounts;             /* tenants with one of their own; they are the first of fair_tenant_next() */
+	uint64_t oldest_waiter_ns;     /* when the present waiter arrived that came first; FAIR_NEVER: nobody waits */
 	bool held;
 	uint64_t granted_total, released_total, expired_total, revoked_total, unclaimed_total, no_slot_total;
 	uint64_t calculator_failures;
@@ -466,6 +482,32 @@ struct fair_pool_view {
 
 /* fair_pool_get: FAIR_E_POOL_NOT_FOUND. `now` turns the windows of the quantiles. */
 FAIR_MUST_CHECK enum fair_err fair_pool_get(struct fair *f, uint64_t now, const char *pool, struct fair_pool_view *ret);
+
+/* How often a span of time was seen: counts[i] are those of at most fair_span_bounds[i] ns and no bound before it. */
+#define FAIR_SPANS 24
+extern const uint64_t fair_span_bounds[FAIR_SPANS];    /* ascending, 50 us to 1 h */
+struct fair_spans {
+	uint64_t counts[FAIR_SPANS + 1];                   /* the last: longer than any bound */
+	uint64_t sum_ns;
+};
+
+/* fair_spans_add counts a span; its cost is that of some comparisons. */
+void fair_spans_add(struct fair_spans *spans, uint64_t ns);
+
+/* What has happened in a pool since the start. Nothing of it ever goes back. */
+struct fair_pool_totals {
+	uint64_t granted, no_slot, left, refused;          /* acquires; left: the line, or lost their place in it */
+	uint64_t ended[FAIR_REASON_COUNT];                 /* leases, waiters too */
+	uint64_t renewed, lost;                            /* heartbeats of leases that are known; lost: not active */
+	struct fair_spans wait, hold;                      /* of grants and of ended holders */
+};
+
+/* fair_pool_totals copies them, with the account of all tenants that have none of their own. FAIR_E_POOL_NOT_FOUND. */
+FAIR_MUST_CHECK enum fair_err fair_pool_totals(const struct fair *f, const char *pool, struct fair_pool_totals *ret,
+                                               struct fair_account *ret_others);
+/* fair_heartbeats_unknown counts the heartbeats of leases that are not known, so that nobody knows their pool. */
+uint64_t fair_heartbeats_unknown(const struct fair *f);
+
 /* fair_pool_name names pool i, in the order of names; NULL past the end. */
 const char *fair_pool_name(const struct fair *f, uint32_t i);
 

@@ -209,6 +209,24 @@ struct lease *tenant_first_present(const struct tenant *t)
 	}
 }
 
+struct lease *pool_first_present(const struct pool *p)
+{
+	struct lease *l = RB_ROOT(&p->leases);
+
+	if (!l || l->pool_sum.present == 0)
+		return NULL;
+	for (;;) {
+		struct lease *left = RB_LEFT(l, in_pool);
+
+		if (left && left->pool_sum.present)
+			l = left;
+		else if (own_counts(l).present)
+			return l;
+		else
+			l = RB_RIGHT(l, in_pool);
+	}
+}
+
 struct lease *pool_lease_after(const struct pool *p, uint64_t number, enum fair_state state)
 {
 	return pool_leases_after(&p->leases, number, state);

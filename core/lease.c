@@ -197,6 +197,7 @@ void lease_grant(struct fair *f, struct lease *l)
 	l->slot_id = slots_take(&l->tenant->pool->slots);
 	l->token = f->next_token++;
 	l->granted_ns = f->now;
+	account_take(f, l->tenant, 1);
 	tell(f, l, FAIR_EV_GRANTED);
 	lease_settle(f, l);
 }
@@ -205,23 +206,28 @@ static void count_grant(struct fair *f, struct lease *l)
 {
 	struct pool *p = l->tenant->pool;
 
-	p->granted_total++;
+	p->totals.granted++;
+	account_grant(l->tenant);
 	window_add(&p->wait, f->now, l->granted_ns - l->arrived_ns);
+	fair_spans_add(&p->totals.wait, l->granted_ns - l->arrived_ns);
 	l->confirmed = true;
 }
 
 static void count_end(struct fair *f, const struct lease *l, enum fair_reason reason)
 {
 	struct pool *p = l->tenant->pool;
+	struct fair_pool_totals *totals = &p->totals;
 
-	if (reason == FAIR_REASON_REVOKED)
-		p->revoked_total++;
-	if (l->state != FAIR_ACTIVE)
+	totals->ended[reason]++;
+	if (l->state != FAIR_ACTIVE) {
+		bool left = reason == FAIR_REASON_LEFT || reason == FAIR_REASON_PLACE_LOST;
+
+		totals->left += left;
+		totals->refused += !left;
 		return;
-	p->released_total += reason == FAIR_REASON_RELEASED;
-	p->expired_total += reason == FAIR_REASON_EXPIRED;
-	p->unclaimed_total += reason == FAIR_REASON_UNCLAIMED;
+	}
 	window_add(&p->hold, f->now, f->now - l->granted_ns);
+	fair_spans_add(&totals->hold, f->now - l->granted_ns);
 }
 
 /* "A key whose place was given up or lost is free at once": only a lease that was granted keeps it. */
@@ -235,6 +241,7 @@ void lease_end(struct fair *f, struct lease *l, enum fair_reason reason)
 		if (!l->confirmed)
 			count_grant(f, l);
 		slots_give(&p->slots, l->slot_id);
+		account_give(f, t, 1);
 	} else {
 		key_free(f, l);
 	}
@@ -363,7 +370,7 @@ static enum fair_err acquire_known(struct fair *f, struct lease *l, const struct
 		return FAIR_OK;
 	ret->place = place_of(l);
 	ret->placed = true;
-	l->tenant->pool->no_slot_total++;
+	l->tenant->pool->totals.no_slot++;
 	detach(f, l);
 	return FAIR_E_NO_SLOT;
 }
@@ -399,7 +406,7 @@ static enum fair_err acquire_new(struct fair *f, struct tenant *t, bool created,
 		return FAIR_OK;
 	if (l->try_once) {
 		ret->place = place_of(l);
-		t->pool->no_slot_total++;
+		t->pool->totals.no_slot++;
 		err = FAIR_E_NO_SLOT;
 	} else if (line_is_full(l)) {
 		err = FAIR_E_QUEUE_FULL;
@@ -465,6 +472,7 @@ enum fair_err fair_acquire(struct fair *f, uint64_t now, const struct fair_reque
 		return FAIR_E_POOL_NOT_FOUND;
 	FAIR_ASSERT(!lease_find(f, &request->id));
 	err = acquire(f, p, request, ret);
+	p->totals.refused += err != FAIR_OK && err != FAIR_E_NO_SLOT;
 	call_end(f);
 	return err;
 }
@@ -494,7 +502,7 @@ void fair_detach(struct fair *f, uint64_t now, const struct fair_id *id, enum fa
 	l = lease_find_now(f, id);
 	if (l && l->state != FAIR_ENDED && l->attached > 0) {
 		if (how == FAIR_DETACH_WAIT_OVER)
-			l->tenant->pool->no_slot_total++;
+			l->tenant->pool->totals.no_slot++;
 		detach(f, l);
 	}
 	call_end(f);
@@ -537,11 +545,15 @@ enum fair_err fair_heartbeat(struct fair *f, uint64_t now, const struct fair_id 
 	l = lease_find_now(f, id);
 	if (!l) {
 		err = FAIR_E_LEASE_NOT_FOUND;
+		f->heartbeats_unknown++;
 	} else if (l->state == FAIR_ENDED) {
 		err = FAIR_E_LEASE_ENDED;
+		l->tenant->pool->totals.lost++;
 	} else if (l->state == FAIR_PENDING) {
 		err = FAIR_E_LEASE_PENDING;
+		l->tenant->pool->totals.lost++;
 	} else {
+		l->tenant->pool->totals.renewed++;
 		if (ttl_ns > 0 && ttl_ns != l->ttl_ns) {
 			l->ttl_ns = ttl_ns;
 			tell(f, l, FAIR_EV_RENEWED);
@@ -640,6 +652,7 @@ void fair_withdraw(struct fair *f, uint64_t now, const struct fair_id *id)
 	if (!l)
 		return;
 	slots_give(&l->tenant->pool->slots, l->slot_id);
+	account_give(f, l->tenant, 1);
 	l->state = FAIR_PENDING;
 	l->token = 0;
 	l->granted_ns = 0;

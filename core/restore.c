@@ -159,6 +159,7 @@ enum fair_err fair_restore_tenant(struct fair *f, uint64_t now, const struct fai
 	if (t->revoke_below > 0)
 		number_used(f, t->revoke_below - 1);
 	tenants_insert(p, t);
+	account_open(f, t);
 	/* One that was closing or had leases to be revoked goes on with it; one without any leases is let go so. */
 	if (record->closing || record->revoke_below > 0)
 		tenant_doom(f, t);
@@ -238,6 +239,7 @@ static void restore_live(struct fair *f, struct lease *l, const struct fair_leas
 	if (r->state == FAIR_ACTIVE) {
 		FAIR_ASSERT(slots_take_this(&t->pool->slots, l->slot_id));
 		l->confirmed = l->claimed = true;
+		account_take(f, t, 1);
 		l->deadline_ns = f->now + l->ttl_ns;
 	} else {
 		l->keep_until_ns = f->now + f->config.queue_grace_ns;

@@ -113,6 +113,8 @@ struct tenant {
 	/* Not for ghosts. In the tree of tenants by number, with the number of open and of demanding ones below. */
 	RB_ENTRY(tenant) in_pool;
 	bool is_open, is_demanding;
+	bool has_account;
+	struct fair_account account;   /* slot_ns less the time of now for each slot that it holds: see totals.c */
 	uint32_t sum_open, sum_demanding;
 
 	struct tenant *busy_prev, *busy_next;   /* in pool->busy by load: active + waiting */
@@ -178,9 +180,13 @@ struct pool {
 	bool held;
 	struct pool *dirty_prev, *dirty_next;
 	bool dirty;                 /* in the list of pools in which something may be granted */
-	uint64_t granted_total, released_total, expired_total, revoked_total, unclaimed_total, no_slot_total;
 	uint64_t calculator_failures;
 	struct window wait, hold;
+	struct fair_pool_totals totals;
+	uint32_t accounts;                /* tenants that have one of their own */
+	uint64_t last_account;            /* the number of the last of them */
+	struct fair_account others;       /* of all tenants without */
+	uint32_t others_active;           /* slots they hold */
 };
 
 struct fair {
@@ -198,6 +204,7 @@ struct fair {
 	struct lease *ended;        /* in the order in which they are forgotten */
 	struct tenant *doomed, *idle;
 	struct pool *dirty;
+	uint64_t heartbeats_unknown;
 	bool more;                  /* work was left when a budget ran out */
 	bool crowded;               /* restored pools may remember more than ended_max: that is work, too */
 	struct fair_event *events;  /* a ring */
@@ -217,6 +224,7 @@ struct counts tenant_counts(const struct tenant *t);
 uint32_t pool_present_before(const struct pool *p, uint64_t number);
 uint32_t tenant_present_before(const struct tenant *t, uint64_t number);
 struct lease *tenant_first_present(const struct tenant *t);
+struct lease *pool_first_present(const struct pool *p);
 struct lease *pool_lease_after(const struct pool *p, uint64_t number, enum fair_state state);
 struct lease *tenant_lease_after(const struct tenant *t, uint64_t number, enum fair_state state);
 
@@ -247,6 +255,14 @@ bool slots_is_free(const struct slots *s, uint32_t slot);
 uint32_t histogram_bin(uint64_t value);
 void window_add(struct window *w, uint64_t now, uint64_t value);
 struct fair_quantiles window_quantiles(struct window *w, uint64_t now);
+
+/* totals.c */
+void account_open(struct fair *f, struct tenant *t);    /* of one that has just become an open or closing tenant */
+void account_close(struct fair *f, struct tenant *t);   /* of one that has just been taken out of its pool */
+void account_take(struct fair *f, struct tenant *t, uint32_t slots);   /* it holds them from now on, or ... */
+void account_give(struct fair *f, struct tenant *t, uint32_t slots);   /* ... no longer */
+void account_grant(struct tenant *t);
+struct fair_account account_now(const struct fair *f, const struct fair_account *account, uint32_t active);
 
 /* pool.c */
 struct pool *pool_find(const struct fair *f, const char *name);

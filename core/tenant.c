@@ -113,6 +113,7 @@ enum fair_err tenant_open(struct fair *f, struct pool *p, const char *name, stru
 		t->is_open = true;
 		t->anonymous = t->automatic = false;
 		tenants_insert(p, t);
+		account_open(f, t);
 	}
 	*ret = t;
 	return FAIR_OK;
@@ -178,6 +179,7 @@ void tenant_remove(struct fair *f, struct tenant *t)
 	tenants_remove(p, t);
 	pool_share_update(f, p);
 	pool_dirty(f, p);   /* its last lease has just ended */
+	account_close(f, t);
 	t->state = TENANT_GHOST;
 	if (t->references == 0)
 		tenant_free(f, t);

@@ -55,7 +55,7 @@ bool fair_lease_next(const struct fair *f, const char *pool, const char *tenant,
 	return l != NULL;
 }
 
-static void tenant_view(const struct tenant *t, struct fair_tenant_view *ret)
+static void tenant_view(const struct fair *f, const struct tenant *t, struct fair_tenant_view *ret)
 {
 	struct counts c = tenant_counts(t);
 
@@ -69,7 +69,10 @@ static void tenant_view(const struct tenant *t, struct fair_tenant_view *ret)
 	                                 .active_slots = c.active,
 	                                 .waiting = c.present,
 	                                 .absent = c.absent,
-	                                 .share = t->pool->share};
+	                                 .share = t->pool->share,
+	                                 .has_account = t->has_account};
+	if (t->has_account)
+		ret->account = account_now(f, &t->account, c.active);
 }
 
 enum fair_err fair_tenant_get(const struct fair *f, const char *pool, const char *tenant, struct fair_tenant_view *ret)
@@ -81,7 +84,7 @@ enum fair_err fair_tenant_get(const struct fair *f, const char *pool, const char
 		return FAIR_E_POOL_NOT_FOUND;
 	if (!t)
 		return FAIR_E_TENANT_NOT_FOUND;
-	tenant_view(t, ret);
+	tenant_view(f, t, ret);
 	return FAIR_OK;
 }
 
@@ -106,7 +109,7 @@ bool fair_tenant_next(const struct fair *f, const char *pool, uint64_t number, s
 	const struct tenant *t = p ? tenants_after(p, number) : NULL;
 
 	if (t)
-		tenant_view(t, ret);
+		tenant_view(f, t, ret);
 	return t != NULL;
 }
 
@@ -119,7 +122,7 @@ bool fair_tenant_busiest(const struct fair *f, const char *pool, const void **cu
 		t = busy_next(p, t);
 	*cursor = t;
 	if (t)
-		tenant_view(t, ret);
+		tenant_view(f, t, ret);
 	return t != NULL;
 }
 
@@ -132,6 +135,8 @@ enum fair_err fair_pool_get(struct fair *f, uint64_t now, const char *pool, stru
 		return FAIR_E_POOL_NOT_FOUND;
 
 	struct counts c = pool_counts(p);
+	const struct lease *oldest = pool_first_present(p);
+	const struct fair_pool_totals *totals = &p->totals;
 
 	*ret = (struct fair_pool_view){.pool = p->name,
 	                               .max_slots = p->config.max_slots,
@@ -144,17 +149,36 @@ enum fair_err fair_pool_get(struct fair *f, uint64_t now, const char *pool, stru
 	                               .active_slots = c.active,
 	                               .waiting = c.present,
 	                               .absent = c.absent,
+	                               .accounts = p->accounts,
+	                               .oldest_waiter_ns = oldest ? oldest->arrived_ns : FAIR_NEVER,
 	                               .held = p->held,
-	                               .granted_total = p->granted_total,
-	                               .released_total = p->released_total,
-	                               .expired_total = p->expired_total,
-	                               .revoked_total = p->revoked_total,
-	                               .unclaimed_total = p->unclaimed_total,
-	                               .no_slot_total = p->no_slot_total,
+	                               .granted_total = totals->granted,
+	                               .released_total = totals->ended[FAIR_REASON_RELEASED],
+	                               .expired_total = totals->ended[FAIR_REASON_EXPIRED],
+	                               .revoked_total = totals->ended[FAIR_REASON_REVOKED],
+	                               .unclaimed_total = totals->ended[FAIR_REASON_UNCLAIMED],
+	                               .no_slot_total = totals->no_slot,
 	                               .calculator_failures = p->calculator_failures,
 	                               .wait = window_quantiles(&p->wait, now),
 	                               .hold = window_quantiles(&p->hold, now)};
 	return FAIR_OK;
+}
+
+enum fair_err fair_pool_totals(const struct fair *f, const char *pool, struct fair_pool_totals *ret,
+                               struct fair_account *ret_others)
+{
+	const struct pool *p = pool_find(f, pool);
+
+	if (!p)
+		return FAIR_E_POOL_NOT_FOUND;
+	*ret = p->totals;
+	*ret_others = account_now(f, &p->others, p->others_active);
+	return FAIR_OK;
+}
+
+uint64_t fair_heartbeats_unknown(const struct fair *f)
+{
+	return f->heartbeats_unknown;
 }
 
 const char *fair_pool_name(const struct fair *f, uint32_t i)

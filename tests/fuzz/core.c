@@ -329,6 +329,7 @@ static struct fair *create(void)
 	config.hash_seed = 1;
 	config.first_token = 1;
 	config.max_tenants = 3;
+	config.accounts_max = 1;
 	config.ended_max = 6;
 	config.call_budget = 4;
 	config.tenant_idle_ns = 60000 * MS;

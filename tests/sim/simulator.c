@@ -1093,6 +1093,7 @@ static void world_begin(void)
 	config.ended_max = 4 + below(24);
 	config.tenant_idle_ns = (200 + below(8000)) * MS;
 	config.max_tenants = 5 + below(3);
+	config.accounts_max = 2;
 	config.call_budget = budgeted ? 1 + below(6) : 1000000;
 	fair = fair_create(&config);
 	if (!fair)

@@ -78,8 +78,12 @@ enum fair_reason {
 #define FAIR_X(name, code) FAIR_REASON_##name,
 	FAIR_REASON_LIST(FAIR_X)
 #undef FAIR_X
-	FAIR_REASON_COUNT
 };
+
+/* FAIR_REASON_COUNT is how many there are, with none. */
+#define FAIR_X(name, code) +1
+enum { FAIR_REASON_COUNT = 1 FAIR_REASON_LIST(FAIR_X) };
+#undef FAIR_X
 
 /* fair_reason_code returns the text of a reason; never NULL. */
 const char *fair_reason_code(enum fair_reason reason);

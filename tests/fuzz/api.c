@@ -45,7 +45,7 @@ static void check_reply(const struct exchange *e)
 	for (size_t i = 0; i < sizeof(statuses) / sizeof(statuses[0]); i++)
 		known |= r->status == statuses[i];
 	MUST(known);
-	MUST((r->body != NULL) == (r->content_type != NULL));
+	MUST((r->body != NULL || (r->file != NULL && r->status == 200)) == (r->content_type != NULL));
 	MUST(json == (e->json != NULL));
 	MUST((r->status == 405) <= (r->allow != NULL));
 	MUST((r->status == 429 || r->status == 503) == (r->retry_after > 0));

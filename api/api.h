@@ -63,35 +63,49 @@ struct api_reply {
 	char *body;				  /* heap, moves to hooks.answer; NULL for none */
 	size_t body_len;
 	const struct api_file *file; /* whose headers go with it, and with 200 its bytes for a body; or NULL */
-	const char *allow;	  /* value of Allow (static), or NULL */
-	char location[64];	  /* value of Location, "" for none; long ones live in location_long */
-	char *location_long;  /* heap, moves to hooks.answer, or NULL */
-	unsigned retry_after; /* seconds, 0 for none */
-	bool head;			  /* HEAD: send the headers and the length of the body, not the body */
+	const char *allow;			 /* value of Allow (static), or NULL */
+	char location[64];			 /* value of Location, "" for none; long ones live in location_long */
+	char *location_long;		 /* heap, moves to hooks.answer, or NULL */
+	unsigned retry_after;		 /* seconds, 0 for none */
+	bool head;					 /* HEAD: send the headers and the length of the body, not the body */
 };
+
+/* What was changed, and how: a text, or a number where text is NULL. Borrowed. */
+struct api_detail {
+	const char *name;
+	const char *text;
+	int64_t number;
+};
+
+#define API_DETAILS_MAX 8
 
 struct api_hooks {
 	void *context;
 	/* answer takes the reply (its body moves). Must not call back into the api. */
 	void (*answer)(void *context, struct api_request *request, struct api_reply *reply);
-	/* store hands an event to the store. 0: it is durable already. Else the number of the batch that it is part of, from 1
-	 * and never less than before: api_committed() for it follows, or api_failed(). */
+	/* store hands an event to the store. 0: it is durable already. Else the number of the batch that it is part of,
+	 * from 1 and never less than before: api_committed() for it follows, or api_failed(). */
 	uint64_t (*store)(void *context, const struct fair_event *event);
 	/* random fills with cryptographically secure bytes. */
 	void (*random)(void *context, void *bytes, size_t size);
+	/* audit is told what an operator's request has changed, when it has; NULL: nobody wants to know. */
+	void (*audit)(void *context, struct api_request *request, const char *act, const struct api_detail *details,
+				  size_t count);
 };
 
 #define API_REASON_MAX 512
 
 /* What PUT and PATCH say of a pool. */
 struct api_pool {
-	const char *name;
-	uint32_t max_slots, min_share, max_waiting, tenant_max_waiting;
+	struct fair_pool_config core; /* without the calculator */
 	const char *share_calculator; /* NULL: none */
+	const char *const *slot_urls; /* one for each of its slots; NULL: none */
 };
 
 struct api_pool_info {
 	const char *share_calculator; /* borrowed; NULL: none */
+	const char *const *slot_urls; /* borrowed, one for each of its slots */
+	uint32_t num_slot_urls;		  /* 0: it has none */
 	bool configured;			  /* named by flags, environment or file */
 	bool transient;				  /* and changed since: a restart sets it back */
 };
@@ -107,14 +121,14 @@ struct api_config {
 	size_t files_count;
 	/* What is nothing to the core of a pool that is there. */
 	struct api_pool_info (*pool_info)(void *context, const char *pool);
-	/* For PUT, PATCH and DELETE /pools: calls fair_pool_set() and fair_pool_remove() and keeps the rest. `reason` is why the
-	 * expression is wrong, "" when it is not. */
-	enum fair_err (*pool_set)(void *context, struct fair *fair, uint64_t now, const struct api_pool *pool, bool *ret_created,
-							  char reason[API_REASON_MAX]);
+	/* For PUT, PATCH and DELETE /pools: calls fair_pool_set() and fair_pool_remove() and keeps the rest. `reason` is
+	 * why the expression is wrong, "" when it is not. */
+	enum fair_err (*pool_set)(void *context, struct fair *fair, uint64_t now, const struct api_pool *pool,
+							  bool *ret_created, char reason[API_REASON_MAX]);
 	enum fair_err (*pool_remove)(void *context, struct fair *fair, uint64_t now, const char *pool);
 	void *pools_context;
 	uint32_t max_waiting, tenant_max_waiting; /* of a pool made at run time that names none */
-	uint32_t requests_max;        /* parked requests at most, else 503 overloaded */
+	uint32_t requests_max;					  /* parked requests at most, else 503 overloaded */
 };
 
 struct api_config api_config_default(void);

@@ -44,6 +44,7 @@ const struct field body_put_pool[] = {
 	{"max_waiting", FIELD_COUNT, AT(max_waiting), false},
 	{"policy", FIELD_TEXT, AT(policy), false},
 	{"share_calculator", FIELD_EXPRESSION, AT(share_calculator), false},
+	{"slot_urls", FIELD_URLS, AT(slot_urls), false},
 	{0},
 };
 const struct field body_patch_pool[] = {
@@ -52,6 +53,7 @@ const struct field body_patch_pool[] = {
 	{"max_waiting", FIELD_COUNT, AT(max_waiting), false},
 	{"policy", FIELD_TEXT, AT(policy), false},
 	{"share_calculator", FIELD_EXPRESSION, AT(share_calculator), false},
+	{"slot_urls", FIELD_URLS, AT(slot_urls), false},
 	{0},
 };
 const struct field query_tenants[] = {
@@ -82,6 +84,7 @@ const struct field query_cancel[] = {
 	{"pool", FIELD_NAME, AT(pool), false},
 	{0},
 };
+const struct field query_release[] = {{"revoke", FIELD_BOOL, AT(revoke), false}, {0}};
 const struct field query_stats[] = {
 	{"pool", FIELD_NAME, AT(pool), false},
 	{"tenants", FIELD_BOOL, AT(tenants), false},
@@ -133,7 +136,10 @@ static void encode_faults(struct writer *out, json_t *list)
 		const char *detail = text_of(fault, "detail");
 
 		write_object(out, NULL);
-		write_string(out, pointer != NULL ? "pointer" : "parameter", pointer != NULL ? pointer : parameter != NULL ? parameter : "");
+		write_string(out, pointer != NULL ? "pointer" : "parameter",
+					 pointer != NULL	 ? pointer
+					 : parameter != NULL ? parameter
+										 : "");
 		write_string(out, "detail", detail != NULL ? detail : "is not valid");
 		write_object_end(out);
 	}
@@ -148,8 +154,7 @@ static void answer_faults(struct api *api, struct call *call, json_t *list)
 	char shown[TEXT_SHOWN];
 
 	text_show(pointer != NULL ? pointer : parameter != NULL ? parameter : "", shown);
-	problem_begin(api, call->request, PROBLEM_INVALID_VALUE, "%s: %s", shown,
-				  detail != NULL ? detail : "is not valid");
+	problem_begin(api, call->request, PROBLEM_INVALID_VALUE, "%s: %s", shown, detail != NULL ? detail : "is not valid");
 	encode_faults(api->out, list);
 	problem_end(api, call->request, PROBLEM_INVALID_VALUE, NULL, NULL);
 }
@@ -371,6 +376,24 @@ static void take_ids(struct faults *faults, const struct field *field, json_t *v
 	*(json_t **)target(in, field) = value;
 }
 
+static void take_urls(struct faults *faults, const struct field *field, json_t *value, struct input *in)
+{
+	size_t i;
+	json_t *url;
+
+	json_array_foreach(value, i, url)
+	{
+		char place[64];
+
+		if (json_is_string(url) && text_is_url(json_string_value(url)))
+			continue;
+		snprintf(place, sizeof(place), "/%s/%zu", field->name, i);
+		fault(faults, place, "is no address: use a text such as ws://farm:9222/3, of at most %d characters",
+			  TEXT_URL_MAX);
+	}
+	*(json_t **)target(in, field) = value;
+}
+
 static void take_count(struct faults *faults, const struct field *field, const char *place, const json_t *value,
 					   struct input *in)
 {
@@ -397,6 +420,11 @@ static void take_member(const struct api *api, struct faults *faults, const stru
 			take_ids(faults, field, value, in);
 		else
 			fault(faults, place, "is no array: give the ids of leases");
+	} else if (field->type == FIELD_URLS) {
+		if (json_is_array(value) || json_is_null(value))
+			take_urls(faults, field, value, in);
+		else
+			fault(faults, place, "is no array: give an address for each slot, or null for none");
 	} else if (field->type == FIELD_COUNT) {
 		take_count(faults, field, place, value, in);
 	} else if (field->type == FIELD_EXPRESSION && json_is_null(value)) {

@@ -27,6 +27,7 @@ enum field_type {
 	FIELD_COUNT,	   /* uint64_t: 1..1 000 000 */
 	FIELD_EXPRESSION,  /* const char *: "" for null */
 	FIELD_IDS,		   /* json_t *: 1..1000 strings */
+	FIELD_URLS,		   /* json_t *: an array of addresses, or null */
 };
 
 struct field {
@@ -39,7 +40,7 @@ struct field {
 extern const struct field body_register[], body_acquire[], body_renew[], body_heartbeats[], body_put_pool[],
 	body_patch_pool[];
 extern const struct field query_tenants[], query_pool[], query_unregister[], query_wait[], query_leases[],
-	query_cancel[], query_stats[], query_check[];
+	query_cancel[], query_release[], query_stats[], query_check[];
 
 /* What decode_call() made, which lives as long as the call. */
 struct decoded {

@@ -47,6 +47,21 @@ void encode_time(struct api *api, uint64_t ns, char ret_text[ENCODE_TIME_SIZE])
 	memcpy(ret_text + 23, "Z", 2);
 }
 
+/* A slot that the pool has no longer, as it was shrunk, has no address: then the lease tells none. */
+static void encode_slot_urls(struct api *api, const struct fair_lease_view *view)
+{
+	struct api_pool_info info = api->config.pool_info(api->config.pools_context, view->pool);
+
+	for (uint32_t i = 0; i < view->slots; i++) {
+		if (view->slot_ids[i] >= info.num_slot_urls)
+			return;
+	}
+	write_array(api->out, "slot_urls");
+	for (uint32_t i = 0; i < view->slots; i++)
+		write_string(api->out, NULL, info.slot_urls[view->slot_ids[i]]);
+	write_array_end(api->out);
+}
+
 static void encode_active(struct api *api, uint64_t now, const struct fair_lease_view *view)
 {
 	struct writer *out = api->out;
@@ -57,6 +72,7 @@ static void encode_active(struct api *api, uint64_t now, const struct fair_lease
 	for (uint32_t i = 0; i < view->slots; i++)
 		write_count(out, NULL, view->slot_ids[i]);
 	write_array_end(out);
+	encode_slot_urls(api, view);
 	write_count(out, "fencing_token", view->fencing_token);
 	encode_seconds(out, "ttl_seconds", view->ttl_ns);
 	encode_seconds(out, "heartbeat_seconds", view->ttl_ns / 3);
@@ -134,6 +150,18 @@ void encode_tenant(struct api *api, const struct fair_tenant_view *view)
 	write_object_end(out);
 }
 
+static void encode_pool_urls(struct writer *out, const struct api_pool_info *info)
+{
+	if (info->num_slot_urls == 0) {
+		write_null(out, "slot_urls");
+		return;
+	}
+	write_array(out, "slot_urls");
+	for (uint32_t i = 0; i < info->num_slot_urls; i++)
+		write_string(out, NULL, info->slot_urls[i]);
+	write_array_end(out);
+}
+
 void encode_pool(struct api *api, const struct fair_pool_view *view)
 {
 	struct api_pool_info info = api->config.pool_info(api->config.pools_context, view->pool);
@@ -153,6 +181,7 @@ void encode_pool(struct api *api, const struct fair_pool_view *view)
 	write_bool(out, "configured", info.configured);
 	write_count(out, "total_active_slots", view->active_slots);
 	write_count(out, "waiting", view->waiting);
+	encode_pool_urls(out, &info);
 	write_bool(out, "transient", info.transient);
 	write_object_end(out);
 }

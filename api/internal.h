@@ -40,8 +40,8 @@ struct api {
 	int64_t clock_offset_ms; /* from the clock of the calls to the wall clock */
 	struct api_second seconds[API_SECONDS_KEPT];
 	enum api_readiness readiness;
-	uint64_t unconfirmed; /* grants handed to the store and not yet heard of */
-	uint64_t committed;	  /* the last batch that is durable */
+	uint64_t unconfirmed;							   /* grants handed to the store and not yet heard of */
+	uint64_t committed;								   /* the last batch that is durable */
 	uint64_t tenants_batch, places_batch, pools_batch; /* of the last change of any tenant, of any place, of any pool */
 	struct renewed_set renewed;
 	struct parked_set parked;
@@ -58,10 +58,10 @@ struct input {
 	uint64_t ttl_ns, body_wait_ns, query_wait_ns;					  /* FAIR_NEVER: absent */
 	uint64_t limit;													  /* 0: absent */
 	enum fair_state state;											  /* FAIR_ENDED: absent */
-	bool force, tenants;
+	bool force, tenants, revoke;
 	uint64_t max_slots, min_share, max_waiting; /* 0: absent */
 	const char *policy, *share_calculator;		/* NULL: absent; "": no expression */
-	json_t *lease_ids; /* borrowed from the body */
+	json_t *lease_ids, *slot_urls;				/* borrowed from the body; NULL: absent */
 };
 
 struct call {

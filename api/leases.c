@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "audit.h"
 #include "decode.h"
 #include "encode.h"
 #include "handlers.h"
@@ -299,6 +300,26 @@ void lease_renew(struct api *api, struct call *call)
 		refuse_no_lease(api, call->request, call->param);
 }
 
+static void audit_revoke(struct api *api, const struct call *call, const struct fair_lease_view *view)
+{
+	const struct api_detail details[] = {AUDIT_TEXT("pool", view->pool), AUDIT_TEXT("tenant_id", view->tenant),
+										 AUDIT_TEXT("lease", call->param), AUDIT_TEXT("label", view->label)};
+
+	audit_tell(api, call, "revoke", details, sizeof(details) / sizeof(details[0]));
+}
+
+/* end_one gives a lease back, or ends it for another; repeated it answers as before. */
+static enum fair_err end_one(struct api *api, struct call *call, const struct fair_lease_view *view)
+{
+	if (!call->in.revoke)
+		return fair_release(api->fair, call->now, &view->id);
+	if (view->state == FAIR_ENDED && view->reason == FAIR_REASON_REVOKED)
+		return FAIR_OK;
+	if (view->state != FAIR_ENDED)
+		audit_revoke(api, call, view);
+	return fair_revoke(api->fair, call->now, &view->id);
+}
+
 /* DELETE /leases/{id} (releaseLease) */
 void lease_release(struct api *api, struct call *call)
 {
@@ -306,7 +327,7 @@ void lease_release(struct api *api, struct call *call)
 
 	if (!find(api, call, &view))
 		return;
-	switch (fair_release(api->fair, call->now, &view.id)) {
+	switch (end_one(api, call, &view)) {
 	case FAIR_OK:
 		reply_empty(api, call->request, 204, NULL);
 		break;

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* /pools */
 #include <stdio.h>
+#include <stdlib.h>
 
+#include "audit.h"
 #include "decode.h"
 #include "encode.h"
 #include "handlers.h"
@@ -53,16 +55,10 @@ struct api_pool_info pool_info_plain(void *context, const char *pool)
 enum fair_err pool_set_plain(void *context, struct fair *fair, uint64_t now, const struct api_pool *pool,
 							 bool *ret_created, char reason[API_REASON_MAX])
 {
-	const struct fair_pool_config config = {.pool = pool->name,
-											.max_slots = pool->max_slots,
-											.min_share = pool->min_share,
-											.max_waiting = pool->max_waiting,
-											.tenant_max_waiting = pool->tenant_max_waiting};
-
 	(void)context;
 	*reason = '\0';
 	if (pool->share_calculator == NULL || *pool->share_calculator == '\0')
-		return fair_pool_set(fair, now, &config, ret_created);
+		return fair_pool_set(fair, now, &pool->core, ret_created);
 	snprintf(reason, API_REASON_MAX, "there are no expressions here: leave it out");
 	return FAIR_OK;
 }
@@ -88,78 +84,138 @@ static bool can_change(struct api *api, struct call *call)
 	return true;
 }
 
-/* change sets what the body names; the rest stays as in `pool`. */
-static void change(struct api *api, struct call *call, struct api_pool *pool)
+/* change_urls takes those of the body, in memory to be freed; false: it was answered. */
+static bool change_urls(struct api *api, struct call *call, struct api_pool *pool, uint32_t old_count,
+						const char ***ret_urls)
+{
+	const json_t *given = call->in.slot_urls;
+	size_t count = json_array_size(given);
+
+	*ret_urls = NULL;
+	if (given == NULL && pool->slot_urls != NULL && old_count != pool->core.max_slots) {
+		decode_refuse_member(api, call, "/max_slots",
+							 "the pool has slot_urls for %u slots: send slot_urls with %u, or null for none", old_count,
+							 pool->core.max_slots);
+		return false;
+	}
+	if (given == NULL)
+		return true;
+	pool->slot_urls = NULL;
+	if (json_is_null(given))
+		return true;
+	if (count != pool->core.max_slots) {
+		decode_refuse_member(api, call, "/slot_urls", "has %zu addresses: give one for each of the %u slots", count,
+							 pool->core.max_slots);
+		return false;
+	}
+	pool->slot_urls = *ret_urls = calloc(count, sizeof(**ret_urls));
+	if (*ret_urls == NULL) {
+		refuse_overloaded(api, call->request);
+		return false;
+	}
+	for (size_t i = 0; i < count; i++)
+		(*ret_urls)[i] = json_string_value(json_array_get(given, i));
+	return true;
+}
+
+/* change_values sets what the body names; false: it was answered. */
+static bool change_values(struct api *api, struct call *call, struct api_pool *pool)
 {
 	const struct input *in = &call->in;
+	struct fair_pool_config *core = &pool->core;
+
+	core->max_slots = in->max_slots > 0 ? (uint32_t)in->max_slots : core->max_slots;
+	core->min_share = in->min_share > 0 ? (uint32_t)in->min_share : core->min_share;
+	core->max_waiting = in->max_waiting > 0 ? (uint32_t)in->max_waiting : core->max_waiting;
+	if (in->share_calculator != NULL)
+		pool->share_calculator = in->share_calculator;
+	if (core->min_share <= core->max_slots)
+		return true;
+	decode_refuse_member(api, call, in->min_share > 0 ? "/min_share" : "/max_slots",
+						 "min_share %u is more than max_slots %u: lower the one or raise the other", core->min_share,
+						 core->max_slots);
+	return false;
+}
+
+/* set makes the pool so, and answers with it. */
+static void set(struct api *api, struct call *call, const struct api_pool *was, const struct api_pool *pool)
+{
+	struct audit_change change = audit_compare(was, pool);
 	struct api_reply reply = {.status = 200, .content_type = "application/json"};
 	char reason[API_REASON_MAX] = "", location[FAIR_NAME_MAX + 16];
 	struct fair_pool_view view;
 	bool created = false;
-	enum fair_err err;
+	enum fair_err err = api->config.pool_set(api->config.pools_context, api->fair, call->now, pool, &created, reason);
 
-	pool->max_slots = in->max_slots > 0 ? (uint32_t)in->max_slots : pool->max_slots;
-	pool->min_share = in->min_share > 0 ? (uint32_t)in->min_share : pool->min_share;
-	pool->max_waiting = in->max_waiting > 0 ? (uint32_t)in->max_waiting : pool->max_waiting;
-	if (in->share_calculator != NULL)
-		pool->share_calculator = in->share_calculator;
-	if (pool->min_share > pool->max_slots) {
-		decode_refuse_member(api, call, in->min_share > 0 ? "/min_share" : "/max_slots",
-							 "min_share %u is more than max_slots %u: lower the one or raise the other",
-							 pool->min_share, pool->max_slots);
-		return;
-	}
-	err = api->config.pool_set(api->config.pools_context, api->fair, call->now, pool, &created, reason);
 	if (err == FAIR_OK && *reason != '\0') {
 		decode_refuse_member(api, call, "/share_calculator", "%s", reason);
 		return;
 	}
-	if (err != FAIR_OK || fair_pool_get(api->fair, call->now, pool->name, &view) != FAIR_OK) {
+	if (err != FAIR_OK || fair_pool_get(api->fair, call->now, pool->core.pool, &view) != FAIR_OK) {
 		refuse_overloaded(api, call->request);
 		return;
 	}
 	api_drain(api, call->now);
 	if (created) {
-		snprintf(location, sizeof(location), "/pools/%s", pool->name);
+		audit_made(api, call, pool);
+		snprintf(location, sizeof(location), "/pools/%s", pool->core.pool);
 		reply.status = 201;
 		reply_locate(&reply, location);
+	} else {
+		audit_changed(api, call, &change, pool);
 	}
 	call->request->batch = api->pools_batch;
 	encode_pool(api, &view);
 	reply_written(api, call->request, &reply);
 }
 
+/* change sets what the body names; the rest is as in `pool`, which has `was` for its present values. */
+static void change(struct api *api, struct call *call, const struct api_pool *was, struct api_pool *pool)
+{
+	const char **urls = NULL;
+
+	if (change_values(api, call, pool) && change_urls(api, call, pool, was->core.max_slots, &urls))
+		set(api, call, was, pool);
+	free(urls);
+}
+
 static struct api_pool pool_as_it_is(const struct api *api, const struct fair_pool_view *view)
 {
+	struct api_pool_info info = api->config.pool_info(api->config.pools_context, view->pool);
+
 	return (struct api_pool){
-		.name = view->pool,
-		.max_slots = view->max_slots,
-		.min_share = view->min_share,
-		.max_waiting = view->max_waiting,
-		.tenant_max_waiting = view->tenant_max_waiting,
-		.share_calculator = api->config.pool_info(api->config.pools_context, view->pool).share_calculator,
+		.core = {.pool = view->pool,
+				 .max_slots = view->max_slots,
+				 .min_share = view->min_share,
+				 .max_waiting = view->max_waiting,
+				 .tenant_max_waiting = view->tenant_max_waiting},
+		.share_calculator = info.share_calculator,
+		.slot_urls = info.num_slot_urls > 0 ? info.slot_urls : NULL,
 	};
 }
 
 /* PUT /pools/{pool} (putPool): what it does not name gets its default. */
 void pool_put(struct api *api, struct call *call)
 {
-	struct api_pool pool = {
-		.name = call->param,
-		.min_share = 1,
-		.max_waiting = api->config.max_waiting,
-		.tenant_max_waiting = api->config.tenant_max_waiting,
-	};
+	struct api_pool pool = {.core = {.pool = call->param,
+									 .min_share = 1,
+									 .max_waiting = api->config.max_waiting,
+									 .tenant_max_waiting = api->config.tenant_max_waiting}};
+	struct api_pool was = {0};
+	struct fair_pool_view view;
 
-	if (can_change(api, call))
-		change(api, call, &pool);
+	if (!can_change(api, call))
+		return;
+	if (fair_pool_get(api->fair, call->now, call->param, &view) == FAIR_OK)
+		was = pool_as_it_is(api, &view);
+	change(api, call, &was, &pool);
 }
 
 /* PATCH /pools/{pool} (patchPool) */
 void pool_patch(struct api *api, struct call *call)
 {
 	struct fair_pool_view view;
-	struct api_pool pool;
+	struct api_pool was, pool;
 
 	if (!can_change(api, call))
 		return;
@@ -167,31 +223,45 @@ void pool_patch(struct api *api, struct call *call)
 		refuse_no_pool(api, call->request, call->param);
 		return;
 	}
-	pool = pool_as_it_is(api, &view);
-	change(api, call, &pool);
+	pool = was = pool_as_it_is(api, &view);
+	change(api, call, &was, &pool);
+}
+
+static bool refused_removal(struct api *api, struct call *call)
+{
+	if (strcmp(call->param, "default") == 0)
+		problem_send(api, call->request, PROBLEM_POOL_CONFIGURED,
+					 "pool 'default' is that of requests that name none: it cannot be removed");
+	else if (api->config.pool_info(api->config.pools_context, call->param).configured)
+		problem_send(
+			api, call->request, PROBLEM_POOL_CONFIGURED,
+			"pool '%s' is named in the configuration: take it out there and send SIGHUP, or restart the server",
+			call->param);
+	else
+		return false;
+	return true;
 }
 
 /* DELETE /pools/{pool} (deletePool) */
 void pool_delete(struct api *api, struct call *call)
 {
+	const struct api_detail pool = AUDIT_TEXT("pool", call->param);
 	struct fair_pool_view view;
 
 	if (fair_pool_get(api->fair, call->now, call->param, &view) != FAIR_OK) {
 		refuse_no_pool(api, call->request, call->param);
 		return;
 	}
-	if (api->config.pool_info(api->config.pools_context, call->param).configured) {
-		problem_send(api, call->request, PROBLEM_POOL_CONFIGURED,
-					 "pool '%s' is named in the configuration: take it out there and restart the server", call->param);
+	if (refused_removal(api, call))
 		return;
-	}
 	if (api->config.pool_remove(api->config.pools_context, api->fair, call->now, call->param) != FAIR_OK) {
 		problem_send(api, call->request, FAIR_E_POOL_IN_USE,
-					 "pool '%s' has %u leases and %u waiters: end them first, or wait until they have left", call->param,
-					 view.active_slots, view.waiting + view.absent);
+					 "pool '%s' has %u leases and %u waiters: end them first, or wait until they have left",
+					 call->param, view.active_slots, view.waiting + view.absent);
 		return;
 	}
 	api_drain(api, call->now);
+	audit_tell(api, call, "remove", &pool, 1);
 	call->request->batch = api->pools_batch;
 	reply_empty(api, call->request, 204, NULL);
 }

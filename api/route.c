@@ -19,7 +19,7 @@ static const struct route routes[] = {
 	{"DELETE", "/leases", lease_cancel, query_cancel, NULL, ROUTE_BODY_NONE},
 	{"GET", "/leases/{id}", lease_get, query_wait, NULL, ROUTE_BODY_NONE},
 	{"PUT", "/leases/{id}", lease_renew, NULL, body_renew, ROUTE_BODY_OPTIONAL},
-	{"DELETE", "/leases/{id}", lease_release, NULL, NULL, ROUTE_BODY_NONE},
+	{"DELETE", "/leases/{id}", lease_release, query_release, NULL, ROUTE_BODY_NONE},
 	{"POST", "/heartbeats", heartbeats_send, NULL, body_heartbeats, ROUTE_BODY_REQUIRED},
 	{"GET", "/stats", stats_get, query_stats, NULL, ROUTE_BODY_NONE},
 	{"GET", "/pools", pool_list, NULL, NULL, ROUTE_BODY_NONE},

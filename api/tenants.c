@@ -2,6 +2,7 @@
 /* /tenants */
 #include <stdio.h>
 
+#include "audit.h"
 #include "decode.h"
 #include "encode.h"
 #include "handlers.h"
@@ -95,6 +96,7 @@ void tenant_get(struct api *api, struct call *call)
 /* DELETE /tenants/{tenant_id} (unregisterTenant) */
 void tenant_unregister(struct api *api, struct call *call)
 {
+	const struct api_detail details[] = {AUDIT_TEXT("pool", call_pool(call)), AUDIT_TEXT("tenant_id", call->param)};
 	enum fair_unregistered how = FAIR_UNREGISTERED_GONE;
 	enum fair_err err = FAIR_E_TENANT_NOT_FOUND;
 	struct fair_tenant_view view;
@@ -105,14 +107,16 @@ void tenant_unregister(struct api *api, struct call *call)
 		return;
 	}
 	if (text_is_name(call->param))
-		err =
-			fair_unregister(api->fair, call->now, call_pool(call), call->param, call->in.instance, call->in.force, &how);
+		err = fair_unregister(api->fair, call->now, call_pool(call), call->param, call->in.instance, call->in.force,
+							  &how);
 	api_drain(api, call->now);
 	call->request->batch = api->tenants_batch;
 	if (err != FAIR_OK) {
 		refuse(api, call, err, call->param);
 		return;
 	}
+	if (call->in.force)
+		audit_tell(api, call, "force", details, sizeof(details) / sizeof(details[0]));
 	if (how == FAIR_UNREGISTERED_GONE || fair_tenant_get(api->fair, call_pool(call), call->param, &view) != FAIR_OK)
 		reply_empty(api, call->request, 204, NULL);
 	else

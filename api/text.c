@@ -65,6 +65,15 @@ bool text_is_label(const char *text)
 	return true;
 }
 
+bool text_is_url(const char *text)
+{
+	size_t scheme = strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789+.-"), len = 0;
+
+	while (text[len] > 0x20 && text[len] < 0x7f)
+		len++;
+	return scheme > 0 && text[scheme] == ':' && len > scheme + 1 && text[len] == '\0' && len <= TEXT_URL_MAX;
+}
+
 static int hex(char c)
 {
 	if (c >= '0' && c <= '9')

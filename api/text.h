@@ -8,11 +8,14 @@
 
 #define TEXT_SHOWN 104
 #define TEXT_LABEL_CHARACTERS 256
+#define TEXT_URL_MAX 2000
 
 /* text_is_name: 1-128 characters of A-Z a-z 0-9 . _ : @ - */
 bool text_is_name(const char *text);
 /* text_is_label: valid UTF-8 of at most 256 characters, without controls. */
 bool text_is_label(const char *text);
+/* text_is_url: a scheme, a colon and something after it, of at most TEXT_URL_MAX characters of visible ASCII. */
+bool text_is_url(const char *text);
 /* text_unescape decodes %XX (and with `plus` also "+" as a space) into `ret`, which has len + 1 bytes or more.
  * false for a broken escape or a NUL. */
 bool text_unescape(const char *text, size_t len, bool plus, char *ret);

@@ -77,11 +77,12 @@ static void take_pool(struct batch *batch, const struct batch_source *source, co
 
 	row->gone = event->type == FAIR_EV_POOL_GONE;
 	if (row->gone)
-		*pool = (struct store_pool){.name = event->pool};
+		*pool = (struct store_pool){.core.pool = event->pool};
 	else if (!source->get(source->context, event->pool, pool))
-		return;     /* gone again since */
-	pool->name = copy(batch, pool->name);
+		return; /* gone again since */
+	pool->core.pool = copy(batch, pool->core.pool);
 	pool->share_calculator = copy(batch, pool->share_calculator ? pool->share_calculator : "");
+	pool->slot_urls = copy(batch, pool->slot_urls ? pool->slot_urls : "");
 	batch->pool_count++;
 }
 

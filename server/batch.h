@@ -27,9 +27,9 @@ struct batch_tenant {
 
 /* What is kept of a pool. `configured`: it is named by flags, environment or file. */
 struct store_pool {
-	const char *name;
-	uint32_t max_slots, min_share, max_waiting, tenant_max_waiting;
+	struct fair_pool_config core;      /* without the calculator */
 	const char *share_calculator;      /* "" for none */
+	const char *slot_urls;             /* "" for none; see urls.h */
 	bool configured;
 };
 

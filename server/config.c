@@ -23,7 +23,7 @@
 #define S UINT64_C(1000000000)
 #define MS UINT64_C(1000000)
 
-enum type { NUMBER, DURATION, BOOL, TEXT, CHOICE, ADDRESS };
+enum type { NUMBER, DURATION, BOOL, TEXT, OWN_TEXT, CHOICE, ADDRESS }; /* OWN_TEXT: of one pool, never inherited */
 enum scope { SERVER, POOL, NOT_IN_FILE };
 
 static const char *const level_choices[] = {"error", "warning", "info", "debug", NULL};
@@ -54,6 +54,8 @@ static const struct setting options[] = {
 	{"policy", TEXT, IN_POOL(policy), "equal", 0, 0, NULL, "NAME", "How slots are shared; only equal"},
 	{"share_calculator", TEXT, IN_POOL(share_calculator), "", 0, 0, NULL, "EXPR",
 	 "Lua expression of max_slots and num_demanding_tenants for the share"},
+	{"slot_urls", OWN_TEXT, IN_POOL(slot_urls), "", 0, 0, NULL, "URLS",
+	 "The address of each slot, with spaces between, or one with {slot} for its number: given out with the lease"},
 	{"store", TEXT, IN(store), "", 0, 0, NULL, "STORE",
 	 "Where the state is kept: sqlite:PATH, or memory: then a stop ends everybody's work; without it a file in "
 	 "$STATE_DIRECTORY, else in the state folder of the user"},
@@ -206,6 +208,7 @@ static bool store_value(struct config *config, struct config_pool *pool, const s
 			return false;
 		return replace(member, text);
 	case TEXT:
+	case OWN_TEXT:
 		return replace(member, text);
 	}
 	return false;
@@ -300,9 +303,9 @@ static bool pool_inherit(const struct config *config, struct config_pool *pool)
 			continue;
 		if (options[i].type == NUMBER)
 			*(uint64_t *)member = *(const uint64_t *)from;
-		else if (!replace(member, *(char *const *)from))
+		else if (!replace(member, options[i].type == OWN_TEXT ? options[i].standard : *(char *const *)from))
 			return false;
-		if (!replace(&pool->origins[i], top->origins[i]))
+		if (!replace(&pool->origins[i], options[i].type == OWN_TEXT ? STANDARD : top->origins[i]))
 			return false;
 	}
 	return true;
@@ -706,7 +709,7 @@ bool config_load(struct config *config, int argc, char **argv, char error[CONFIG
 	struct flags flags = {.action = CONFIG_RUN};
 	struct flag_texts texts;
 
-	memset(config, 0, sizeof(*config));
+	*config = (struct config){.argc = argc, .argv = argv};
 	snprintf(error, CONFIG_ERROR_MAX, "out of memory");
 	if (!read_flags(&flags, &texts, argc, argv))
 		return config_fail(error, "the command line cannot be read");
@@ -722,6 +725,34 @@ bool config_load(struct config *config, int argc, char **argv, char error[CONFIG
 		   pools_inherit(config, error) && store_standard(config, error) && check_together(config, error);
 }
 
+bool config_reload(struct config *config, const struct config *old, char error[CONFIG_ERROR_MAX])
+{
+	return config_load(config, old->argc, old->argv, error);
+}
+
+static bool same(const struct config *a, const struct config *b, const struct setting *option)
+{
+	const void *one = target(a, &a->pools[0], option), *other = target(b, &b->pools[0], option);
+
+	switch (option->type) {
+	case BOOL:
+		return *(const bool *)one == *(const bool *)other;
+	case NUMBER:
+	case DURATION:
+	case CHOICE:
+		return *(const uint64_t *)one == *(const uint64_t *)other;
+	default:
+		return !strcmp(*(char *const *)one, *(char *const *)other);
+	}
+}
+
+void config_differences(const struct config *old, const struct config *fresh, void (*each)(const char *key))
+{
+	for (size_t i = 0; i < OPTION_COUNT; i++)
+		if (options[i].scope == SERVER && !same(old, fresh, &options[i]))
+			each(options[i].name);
+}
+
 void config_free(struct config *config)
 {
 	for (size_t i = 0; i < config->pool_count; i++) {
@@ -731,6 +762,7 @@ void config_free(struct config *config)
 			free(pool->origins[j]);
 		free(pool->policy);
 		free(pool->share_calculator);
+		free(pool->slot_urls);
 	}
 	free(config->pools);
 	free(config->file);

@@ -30,11 +30,14 @@ struct config_pool {
 	uint64_t max_slots, min_share, max_waiting, tenant_max_waiting;
 	char *policy;
 	char *share_calculator;                /* "" for none */
+	char *slot_urls;                       /* "" for none; see urls.h */
 	char *origins[CONFIG_OPTIONS_MAX];     /* where each value comes from: FILE:LINE, --flag, VARIABLE, "default" */
 };
 
 struct config {
 	enum config_action action;
+	int argc;
+	char **argv;                           /* borrowed */
 	char *file;                            /* "" for none */
 	char *listen;
 	union value_address listen_address;
@@ -60,6 +63,10 @@ bool config_fail(char error[CONFIG_ERROR_MAX], const char *format, ...) __attrib
  */
 bool config_load(struct config *config, int argc, char **argv, char error[CONFIG_ERROR_MAX]);
 void config_free(struct config *config);
+
+/* config_reload reads all of it once more, as `old` was read. config_differences names what only a restart changes. */
+bool config_reload(struct config *config, const struct config *old, char error[CONFIG_ERROR_MAX]);
+void config_differences(const struct config *old, const struct config *fresh, void (*each)(const char *key));
 
 /* config_print writes the result as a configuration file; false when it could not be written. */
 bool config_print(const struct config *config, FILE *out);

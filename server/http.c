@@ -113,6 +113,11 @@ static struct request *request_of(struct api_request *api)
 	return (struct request *)(void *)((char *)api - offsetof(struct request, api));
 }
 
+void http_address(struct api_request *request, char text[SOCKET_WHERE_MAX])
+{
+	socket_peer(request_of(request)->connection->fd, text);
+}
+
 /* ---- phases ---- */
 
 static void phase_leave(struct http *http, struct connection *c)

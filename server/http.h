@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "api.h"
+#include "socket.h"
 
 struct http;
 union value_address;
@@ -32,6 +33,9 @@ void http_destroy(struct http *http);
 
 /* http_answer is api_hooks.answer; context is the struct http. */
 void http_answer(void *context, struct api_request *request, struct api_reply *reply);
+
+/* http_address tells where a request came from, as socket_peer does. */
+void http_address(struct api_request *request, char text[SOCKET_WHERE_MAX]);
 
 /* http_clock sets the time of the turn. */
 void http_clock(struct http *http, uint64_t now);

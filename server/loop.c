@@ -82,7 +82,7 @@ static void signal_ready(struct watch *watch)
 
 	while (loop->stage != LEFT && read(loop->signal_fd, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
 		if (info.ssi_signo == SIGHUP)
-			log_say(LOG_WARNING, "SIGHUP: the configuration is read at the start only, restart to change it");
+			loop->parts->reload(loop->parts->context, loop->now);
 		else
 			told_to_stop(loop);
 	}

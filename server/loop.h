@@ -20,6 +20,8 @@ struct loop_parts {
 	struct api *api;
 	struct http *http;
 	struct commit *commit;
+	void (*reload)(void *context, uint64_t now);   /* SIGHUP: the configuration is to be read again */
+	void *context;
 };
 
 /* loop_block_signals keeps SIGTERM, SIGINT and SIGHUP for loop_run; before anything else can be interrupted by them. */

@@ -3,28 +3,44 @@
 
 #include "calculator.h"
 #include "log.h"
+#include "urls.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 struct pool {
-	struct store_pool kept;            /* its texts are ours */
-	struct calculator *calculator;     /* NULL: max_slots / num_demanding_tenants */
-	bool transient;                    /* configured, and changed since */
+	struct store_pool kept;		   /* its texts are ours */
+	struct calculator *calculator; /* NULL: max_slots / num_demanding_tenants */
+	const char **urls;			   /* of its slots */
+	uint32_t num_urls;
+	bool transient; /* configured, and changed since */
 };
 
 struct pools {
 	const struct config *config;
 	struct pool *list;
 	size_t count;
-	char *error;                       /* while loading */
+	char *error; /* while loading */
 };
 
 static void pool_fini(struct pool *pool)
 {
 	calculator_destroy(pool->calculator);
-	free((char *)(uintptr_t)pool->kept.name);
+	free(pool->urls);
+	free((char *)(uintptr_t)pool->kept.core.pool);
 	free((char *)(uintptr_t)pool->kept.share_calculator);
+	free((char *)(uintptr_t)pool->kept.slot_urls);
+}
+
+/* pool_copy is false without memory. */
+static bool pool_copy(struct pool *pool, const struct store_pool *kept)
+{
+	*pool = (struct pool){.kept = *kept};
+	pool->kept.core.pool = strdup(kept->core.pool);
+	pool->kept.share_calculator = strdup(kept->share_calculator);
+	pool->kept.slot_urls = strdup(kept->slot_urls);
+	pool->urls = urls_split(kept->slot_urls, &pool->num_urls);
+	return pool->kept.core.pool && pool->kept.share_calculator && pool->kept.slot_urls && pool->urls;
 }
 
 /* add copies a pool and compiles its expression; false with the reason. */
@@ -37,13 +53,11 @@ static bool add(struct pools *pools, const struct store_pool *kept, char reason[
 		return false;
 	pools->list = list;
 	pool = &list[pools->count];
-	*pool = (struct pool){.kept = *kept};
-	pool->kept.name = strdup(kept->name);
-	pool->kept.share_calculator = strdup(kept->share_calculator);
-	if (pool->kept.name && *kept->share_calculator && pool->kept.share_calculator)
-		pool->calculator =
-			calculator_create(pool->kept.name, pool->kept.share_calculator, kept->max_slots, reason, API_REASON_MAX);
-	if (!pool->kept.name || !pool->kept.share_calculator || (*kept->share_calculator && !pool->calculator)) {
+	if (pool_copy(pool, kept) && *kept->share_calculator)
+		pool->calculator = calculator_create(pool->kept.core.pool, pool->kept.share_calculator, kept->core.max_slots,
+											 reason, API_REASON_MAX);
+	if (!pool->kept.core.pool || !pool->kept.share_calculator || !pool->kept.slot_urls || !pool->urls ||
+		(*kept->share_calculator && !pool->calculator)) {
 		pool_fini(pool);
 		return false;
 	}
@@ -51,21 +65,38 @@ static bool add(struct pools *pools, const struct store_pool *kept, char reason[
 	return true;
 }
 
-static bool add_configured(struct pools *pools, const struct config_pool *pool, char *error)
+/* configured_pool is what the configuration says of a pool; *ret_urls is to be freed, NULL with the reason in error. */
+static struct store_pool configured_pool(const struct config_pool *pool, char **ret_urls, char *error)
 {
-	const struct store_pool kept = {
-		.name = pool->name,
-		.max_slots = (uint32_t)pool->max_slots,
-		.min_share = (uint32_t)pool->min_share,
-		.max_waiting = (uint32_t)pool->max_waiting,
-		.tenant_max_waiting = (uint32_t)pool->tenant_max_waiting,
+	const char *wrong;
+
+	*ret_urls = urls_expand(pool->slot_urls, (uint32_t)pool->max_slots, &wrong);
+	if (!*ret_urls)
+		config_fail(error, "%s: slot_urls of pool '%s' (max_slots %llu) %s", config_origin(pool, "slot_urls"),
+					pool->name, (unsigned long long)pool->max_slots, wrong);
+	return (struct store_pool){
+		.core = {.pool = pool->name,
+				 .max_slots = (uint32_t)pool->max_slots,
+				 .min_share = (uint32_t)pool->min_share,
+				 .max_waiting = (uint32_t)pool->max_waiting,
+				 .tenant_max_waiting = (uint32_t)pool->tenant_max_waiting},
 		.share_calculator = pool->share_calculator,
+		.slot_urls = *ret_urls,
 		.configured = true,
 	};
-	char reason[API_REASON_MAX];
+}
 
-	return add(pools, &kept, reason) || config_fail(error, "%s: share_calculator of pool '%s': %s",
-	                                                config_origin(pool, "share_calculator"), pool->name, reason);
+static bool add_configured(struct pools *pools, const struct config_pool *pool, char *error)
+{
+	char reason[API_REASON_MAX], *urls;
+	const struct store_pool kept = configured_pool(pool, &urls, error);
+	bool added = urls && add(pools, &kept, reason);
+
+	free(urls);
+	if (added || !urls)
+		return added;
+	return config_fail(error, "%s: share_calculator of pool '%s': %s", config_origin(pool, "share_calculator"),
+					   pool->name, reason);
 }
 
 struct pools *pools_create(const struct config *config, char error[CONFIG_ERROR_MAX])
@@ -95,44 +126,58 @@ void pools_destroy(struct pools *pools)
 	free(pools);
 }
 
-static const struct pool *find(const struct pools *pools, const char *name)
+static struct pool *find(const struct pools *pools, const char *name)
 {
 	for (size_t i = 0; i < pools->count; i++)
-		if (!strcmp(pools->list[i].kept.name, name))
+		if (!strcmp(pools->list[i].kept.core.pool, name))
 			return &pools->list[i];
 	return NULL;
 }
 
 /* ---- the store ---- */
 
-static void log_number(const char *pool, const char *key, uint32_t was, uint32_t is)
+static void log_number(const char *pool, const char *key, uint64_t was, uint64_t is)
 {
-	const struct log_field fields[] = {{"pool", pool, 0}, {"key", key, 0}, {"was", NULL, was}, {"is", NULL, is}};
+	const struct log_field fields[] = {
+		{"pool", pool, 0}, {"key", key, 0}, {"was", NULL, (int64_t)was}, {"is", NULL, (int64_t)is}};
 
 	if (was != is)
-		log_write(LOG_INFO, "the configuration changes a stored pool", fields, 4);
+		log_write(LOG_INFO, "the configuration changes a pool", fields, 4);
+}
+
+static void log_text_of(const char *pool, const char *key, const char *was, const char *is)
+{
+	const struct log_field fields[] = {{"pool", pool, 0}, {"key", key, 0}, {"was", was, 0}, {"is", is, 0}};
+
+	if (strcmp(was, is) != 0)
+		log_write(LOG_INFO, "the configuration changes a pool", fields, 4);
 }
 
 static void log_differences(const struct store_pool *was, const struct store_pool *is)
 {
-	const struct log_field fields[] = {{"pool", is->name, 0},
-	                                   {"key", "share_calculator", 0},
-	                                   {"was", was->share_calculator, 0},
-	                                   {"is", is->share_calculator, 0}};
+	const char *pool = is->core.pool;
 
-	log_number(is->name, "max_slots", was->max_slots, is->max_slots);
-	log_number(is->name, "min_share", was->min_share, is->min_share);
-	log_number(is->name, "max_waiting", was->max_waiting, is->max_waiting);
-	log_number(is->name, "tenant_max_waiting", was->tenant_max_waiting, is->tenant_max_waiting);
-	if (strcmp(was->share_calculator, is->share_calculator) != 0)
-		log_write(LOG_INFO, "the configuration changes a stored pool", fields, 4);
+	log_number(pool, "max_slots", was->core.max_slots, is->core.max_slots);
+	log_number(pool, "min_share", was->core.min_share, is->core.min_share);
+	log_number(pool, "max_waiting", was->core.max_waiting, is->core.max_waiting);
+	log_number(pool, "tenant_max_waiting", was->core.tenant_max_waiting, is->core.tenant_max_waiting);
+	log_text_of(pool, "share_calculator", was->share_calculator, is->share_calculator);
+	log_text_of(pool, "slot_urls", was->slot_urls, is->slot_urls);
+}
+
+/* same tells whether all is as the configuration could set it. */
+static bool same(const struct store_pool *a, const struct store_pool *b)
+{
+	return a->core.max_slots == b->core.max_slots && a->core.min_share == b->core.min_share &&
+		   a->core.max_waiting == b->core.max_waiting && a->core.tenant_max_waiting == b->core.tenant_max_waiting &&
+		   !strcmp(a->share_calculator, b->share_calculator) && !strcmp(a->slot_urls, b->slot_urls);
 }
 
 /* A pool that is configured no longer lives on with its leases, as it was. */
 static bool take_in(void *context, const struct store_pool *kept)
 {
 	struct pools *pools = context;
-	const struct pool *configured = find(pools, kept->name);
+	const struct pool *configured = find(pools, kept->core.pool);
 	struct store_pool lives_on = *kept;
 	char reason[API_REASON_MAX];
 
@@ -141,10 +186,12 @@ static bool take_in(void *context, const struct store_pool *kept)
 		return true;
 	}
 	if (kept->configured)
-		log_text(LOG_WARNING, "a stored pool is configured no longer: it lives on as it was stored", "pool", kept->name);
+		log_text(LOG_WARNING, "a stored pool is configured no longer: it lives on as it was stored", "pool",
+				 kept->core.pool);
 	lives_on.configured = false;
-	return add(pools, &lives_on, reason) || config_fail(pools->error, "%s: share_calculator of the stored pool '%s': %s",
-	                                                    pools->config->store, kept->name, reason);
+	return add(pools, &lives_on, reason) ||
+		   config_fail(pools->error, "%s: share_calculator of the stored pool '%s': %s", pools->config->store,
+					   kept->core.pool, reason);
 }
 
 bool pools_load(struct pools *pools, struct store *store, char error[CONFIG_ERROR_MAX])
@@ -179,13 +226,7 @@ bool pools_keep(const struct pools *pools, struct store *store, char error[CONFI
 
 static struct fair_pool_config config_of(const struct pool *pool)
 {
-	struct fair_pool_config config = {
-		.pool = pool->kept.name,
-		.max_slots = pool->kept.max_slots,
-		.min_share = pool->kept.min_share,
-		.max_waiting = pool->kept.max_waiting,
-		.tenant_max_waiting = pool->kept.tenant_max_waiting,
-	};
+	struct fair_pool_config config = pool->kept.core;
 
 	if (pool->calculator) {
 		config.calculator = calculator_share;
@@ -222,35 +263,47 @@ static void forget(struct pools *pools, size_t i)
 	pools->list[i] = pools->list[--pools->count];
 }
 
-/* The new one is made beside the old, which is let go when the state has taken the new. */
-enum fair_err pools_set(void *context, struct fair *fair, uint64_t now, const struct api_pool *pool, bool *ret_created,
-                        char reason[API_REASON_MAX])
+/*
+ * change makes a pool so. The new one is made beside the old, which is let go when the state has taken the new. Where
+ * *reason is set, FAIR_OK means that nothing changed.
+ */
+static enum fair_err change(struct pools *pools, struct fair *fair, uint64_t now, const struct store_pool *kept,
+							bool transient, bool *ret_created, char reason[API_REASON_MAX])
 {
-	struct pools *pools = context;
-	const struct pool *old = find(pools, pool->name);
+	const struct pool *old = find(pools, kept->core.pool);
 	size_t old_at = old ? (size_t)(old - pools->list) : 0;
-	const struct store_pool kept = {
-		.name = pool->name,
-		.max_slots = pool->max_slots,
-		.min_share = pool->min_share,
-		.max_waiting = pool->max_waiting,
-		.tenant_max_waiting = pool->tenant_max_waiting,
-		.share_calculator = pool->share_calculator ? pool->share_calculator : "",
-		.configured = old && old->kept.configured,
-	};
 	struct fair_pool_config config;
 	enum fair_err err;
 
-	if (!add(pools, &kept, reason))
+	if (!add(pools, kept, reason))
 		return FAIR_OK;
 	*reason = '\0';
-	pools->list[pools->count - 1].transient = kept.configured;
+	pools->list[pools->count - 1].transient = transient;
 	config = config_of(&pools->list[pools->count - 1]);
 	err = fair_pool_set(fair, now, &config, ret_created);
 	if (err)
 		forget(pools, pools->count - 1);
 	else if (old)
 		forget(pools, old_at);
+	return err;
+}
+
+enum fair_err pools_set(void *context, struct fair *fair, uint64_t now, const struct api_pool *pool, bool *ret_created,
+						char reason[API_REASON_MAX])
+{
+	struct pools *pools = context;
+	const struct pool *old = find(pools, pool->core.pool);
+	char *urls = urls_join(pool->slot_urls, pool->slot_urls ? pool->core.max_slots : 0);
+	const struct store_pool kept = {.core = pool->core,
+									.share_calculator = pool->share_calculator ? pool->share_calculator : "",
+									.slot_urls = urls,
+									.configured = old && old->kept.configured};
+	enum fair_err err = FAIR_E_NO_MEMORY;
+
+	if (urls)
+		err = change(pools, fair, now, &kept, old && kept.configured && (old->transient || !same(&old->kept, &kept)),
+					 ret_created, reason);
+	free(urls);
 	return err;
 }
 
@@ -272,6 +325,61 @@ struct api_pool_info pools_info(void *context, const char *name)
 	if (!pool)
 		return (struct api_pool_info){0};
 	return (struct api_pool_info){.share_calculator = *pool->kept.share_calculator ? pool->kept.share_calculator : NULL,
-	                              .configured = pool->kept.configured,
-	                              .transient = pool->transient};
+								  .slot_urls = pool->urls,
+								  .num_slot_urls = pool->num_urls,
+								  .configured = pool->kept.configured,
+								  .transient = pool->transient};
+}
+
+/* ---- anew from the configuration ---- */
+
+static void log_refused(const char *pool, const char *why)
+{
+	const struct log_field fields[] = {{"pool", pool, 0}, {"reason", why, 0}};
+
+	log_write(LOG_ERROR, "a pool cannot be set to the configuration", fields, 2);
+}
+
+/* set_back makes a pool as the configuration has it; what an operator alone can set stays. */
+static void set_back(struct pools *pools, struct fair *fair, uint64_t now, const struct store_pool *configured)
+{
+	const struct pool *old = find(pools, configured->core.pool);
+	struct store_pool wanted = *configured;
+	char reason[API_REASON_MAX] = "";
+	bool created;
+	enum fair_err err;
+
+	if (old && old->kept.configured && !old->transient && same(&old->kept, &wanted))
+		return;
+	if (old)
+		log_differences(&old->kept, &wanted);
+	else
+		log_text(LOG_INFO, "the configuration adds a pool", "pool", wanted.core.pool);
+	err = change(pools, fair, now, &wanted, false, &created, reason);
+	if (err || *reason)
+		log_refused(wanted.core.pool, err ? fair_err_code(err) : reason);
+}
+
+/* A pool that is configured no longer lives on as it is. */
+static void let_go(struct pools *pools, struct fair *fair, uint64_t now, const struct pool *pool)
+{
+	struct store_pool lives_on = pool->kept;
+	char reason[API_REASON_MAX] = "";
+	bool created;
+	enum fair_err err;
+
+	log_text(LOG_WARNING, "a pool is configured no longer: it lives on as it is", "pool", lives_on.core.pool);
+	lives_on.configured = false;
+	err = change(pools, fair, now, &lives_on, false, &created, reason);
+	if (err || *reason)
+		log_refused(lives_on.core.pool, err ? fair_err_code(err) : reason);
+}
+
+void pools_reload(struct pools *pools, const struct pools *fresh, struct fair *fair, uint64_t now)
+{
+	for (size_t i = 0; i < pools->count; i++)
+		if (pools->list[i].kept.configured && !find(fresh, pools->list[i].kept.core.pool))
+			let_go(pools, fair, now, &pools->list[i]);
+	for (size_t i = 0; i < fresh->count; i++)
+		set_back(pools, fair, now, &fresh->list[i].kept);
 }

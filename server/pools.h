@@ -28,8 +28,14 @@ bool pools_get(void *context, const char *name, struct store_pool *ret);
  * *ret_reason is why an expression is wrong: then nothing changed and the result is FAIR_OK.
  */
 enum fair_err pools_set(void *context, struct fair *fair, uint64_t now, const struct api_pool *pool, bool *ret_created,
-                        char reason[API_REASON_MAX]);
+						char reason[API_REASON_MAX]);
 enum fair_err pools_remove(void *context, struct fair *fair, uint64_t now, const char *name);
+
+/*
+ * pools_reload sets the pools back to those of the configuration, which `fresh` was made of, and adds new ones; each
+ * difference is logged. What is configured no longer lives on.
+ */
+void pools_reload(struct pools *pools, const struct pools *fresh, struct fair *fair, uint64_t now);
 
 /* pools_info is api_config.pool_info; context is the struct pools. */
 struct api_pool_info pools_info(void *context, const char *name);

@@ -123,6 +123,22 @@ static bool has_places(struct server *server, uint64_t now)
 
 /* ---- the api ---- */
 
+/* audit logs who has changed what is another's, from where. */
+static void audit(void *context, struct api_request *request, const char *act, const struct api_detail *details,
+				  size_t count)
+{
+	char address[SOCKET_WHERE_MAX];
+	struct log_field fields[API_DETAILS_MAX + 3] = {{"act", act, 0}};
+
+	(void)context;
+	http_address(request, address);
+	for (size_t i = 0; i < count; i++)
+		fields[i + 1] = (struct log_field){details[i].name, details[i].text, details[i].number};
+	fields[count + 1] = (struct log_field){"request_id", request->id, 0};
+	fields[count + 2] = (struct log_field){"address", address, 0};
+	log_write(LOG_INFO, "audit", fields, (unsigned)count + 3);
+}
+
 /* The api calls back with one context; http and commit each want their own. */
 static void answer(void *context, struct api_request *request, struct api_reply *reply)
 {
@@ -144,7 +160,8 @@ static uint32_t parked_max(const struct config *config)
 static bool service_create(struct server *server)
 {
 	const struct config *config = server->config;
-	const struct api_hooks hooks = {.context = server, .answer = answer, .store = store, .random = fill_random};
+	const struct api_hooks hooks = {
+		.context = server, .answer = answer, .store = store, .random = fill_random, .audit = audit};
 	const struct batch_source source = {.fair = server->fair, .get = pools_get, .context = server->pools};
 	struct api_config api = api_config_default();
 
@@ -229,6 +246,33 @@ bool server_start(struct server *server, char error[CONFIG_ERROR_MAX])
 	return http_attach(server->http, server->api) || config_fail(error, "epoll: %s", strerror(errno));
 }
 
+static void log_needs_restart(const char *key)
+{
+	log_text(LOG_WARNING, "another value of this key needs a restart", "key", key);
+}
+
+/* reload sets back what the configuration names and can be changed at run time. A wrong one changes nothing. */
+static void reload(void *context, uint64_t now)
+{
+	struct server *server = context;
+	char error[CONFIG_ERROR_MAX];
+	struct pools *fresh = NULL;
+	struct config config;
+
+	if (config_reload(&config, server->config, error))
+		fresh = pools_create(&config, error);
+	if (fresh) {
+		config_differences(server->config, &config, log_needs_restart);
+		pools_reload(server->pools, fresh, server->fair, now);
+		(void)api_advance(server->api, now, 1); /* takes in what that has granted */
+		log_say(LOG_INFO, "the configuration was read again");
+	} else {
+		log_text(LOG_ERROR, "the configuration is refused, all stays as it is", "reason", error);
+	}
+	pools_destroy(fresh);
+	config_free(&config);
+}
+
 int server_run(struct server *server)
 {
 	const struct loop_parts parts = {
@@ -239,6 +283,8 @@ int server_run(struct server *server)
 		.api = server->api,
 		.http = server->http,
 		.commit = server->commit,
+		.reload = reload,
+		.context = server,
 	};
 
 	return loop_run(&parts);

@@ -97,27 +97,51 @@ int socket_connect(const union value_address *address, unsigned timeout_s)
 	return -1;
 }
 
+/* numeric writes an address with its port; false for a local one. */
+static bool numeric(const union value_address *address, char *text, size_t size)
+{
+	char host[INET6_ADDRSTRLEN];
+
+	switch (address->any.sa_family) {
+	case AF_INET:
+		inet_ntop(AF_INET, &address->four.sin_addr, host, sizeof(host));
+		snprintf(text, size, "%s:%u", host, ntohs(address->four.sin_port));
+		return true;
+	case AF_INET6:
+		inet_ntop(AF_INET6, &address->six.sin6_addr, host, sizeof(host));
+		snprintf(text, size, "[%s]:%u", host, ntohs(address->six.sin6_port));
+		return true;
+	default:
+		return false;
+	}
+}
+
+void socket_peer(int fd, char text[SOCKET_WHERE_MAX])
+{
+	union value_address address = {.any = {0}};
+	socklen_t size = sizeof(address), length = sizeof(struct ucred);
+	struct ucred who;
+
+	text[0] = '\0';
+	if (getpeername(fd, &address.any, &size) != 0 || numeric(&address, text, SOCKET_WHERE_MAX))
+		return;
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &length) == 0)
+		snprintf(text, SOCKET_WHERE_MAX, VALUE_LOCAL "pid=%d,uid=%u", (int)who.pid, (unsigned)who.uid);
+}
+
 bool socket_where(int fd, char text[SOCKET_WHERE_MAX])
 {
 	union value_address address = {.any = {0}};
 	socklen_t size = sizeof(address);
-	char host[INET6_ADDRSTRLEN];
+	char host[SOCKET_WHERE_MAX - sizeof("http://")];
 
 	if (getsockname(fd, &address.any, &size) != 0)
 		return false;
-	switch (address.any.sa_family) {
-	case AF_INET:
-		inet_ntop(AF_INET, &address.four.sin_addr, host, sizeof(host));
-		snprintf(text, SOCKET_WHERE_MAX, "http://%s:%u", host, ntohs(address.four.sin_port));
-		break;
-	case AF_INET6:
-		inet_ntop(AF_INET6, &address.six.sin6_addr, host, sizeof(host));
-		snprintf(text, SOCKET_WHERE_MAX, "http://[%s]:%u", host, ntohs(address.six.sin6_port));
-		break;
-	default:
+	if (numeric(&address, host, sizeof(host)))
+		snprintf(text, SOCKET_WHERE_MAX, "http://%s", host);
+	else
 		snprintf(text, SOCKET_WHERE_MAX, VALUE_LOCAL "%.*s", (int)sizeof(address.local.sun_path),
 				 address.local.sun_path);
-	}
 	return true;
 }
 

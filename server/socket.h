@@ -16,8 +16,12 @@
  */
 int socket_listen(const union value_address *address);
 
-/* socket_where tells where a socket listens: http://127.0.0.1:8080, http://[::1]:8080 or unix:/PATH; false with errno. */
+/* socket_where tells where a socket listens: http://127.0.0.1:8080, http://[::1]:8080 or unix:/PATH; false with errno.
+ */
 bool socket_where(int fd, char text[SOCKET_WHERE_MAX]);
+
+/* socket_peer tells who is at the other end: 127.0.0.1:40000, [::1]:40000 or unix:pid=42,uid=0; "" when it has left. */
+void socket_peer(int fd, char text[SOCKET_WHERE_MAX]);
 
 /* socket_remove takes the name of a local socket away, so that nobody is kept waiting there. */
 void socket_remove(const union value_address *address);

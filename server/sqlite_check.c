@@ -12,15 +12,10 @@ struct pools {
 
 static bool add_pool(void *context, const struct store_pool *pool)
 {
-	const struct fair_pool_config config = {.pool = pool->name,
-											.max_slots = pool->max_slots,
-											.min_share = pool->min_share,
-											.max_waiting = pool->max_waiting,
-											.tenant_max_waiting = pool->tenant_max_waiting};
 	struct pools *pools = context;
 
 	pools->count++;
-	return fair_pool_add(pools->fair, &config) == FAIR_OK || sqlite_fail_memory(pools->error);
+	return fair_pool_add(pools->fair, &pool->core) == FAIR_OK || sqlite_fail_memory(pools->error);
 }
 
 /* read_all reads everything into a state of its own, of one moment though a server may commit meanwhile. */

@@ -189,18 +189,18 @@ struct pools {
 static bool take_pool(struct row *row, void *context, char *error)
 {
 	const struct pools *pools = context;
-	struct store_pool pool;
+	struct store_pool pool = {.slot_urls = ""};
 
-	pool.name = read_name(row);
-	pool.max_slots = (uint32_t)read_number(row, 1, FAIR_SLOTS_MAX);
-	pool.min_share = (uint32_t)read_number(row, 1, pool.max_slots);
-	pool.max_waiting = (uint32_t)read_number(row, 0, UINT32_MAX);
-	pool.tenant_max_waiting = (uint32_t)read_number(row, 0, UINT32_MAX);
+	pool.core.pool = read_name(row);
+	pool.core.max_slots = (uint32_t)read_number(row, 1, FAIR_SLOTS_MAX);
+	pool.core.min_share = (uint32_t)read_number(row, 1, pool.core.max_slots);
+	pool.core.max_waiting = (uint32_t)read_number(row, 0, UINT32_MAX);
+	pool.core.tenant_max_waiting = (uint32_t)read_number(row, 0, UINT32_MAX);
 	pool.share_calculator = read_text(row, 0, CALCULATOR_MAX);
 	pool.configured = read_number(row, 0, 1) == 1;
 	if (row->fault)
 		return sqlite_fail(error, "%s: pool '%s': column %s holds what it must not: restore a backup", row->file->path,
-						   pool.name, row->fault);
+						   pool.core.pool, row->fault);
 	return pools->each(pools->context, &pool);
 }
 

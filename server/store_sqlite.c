@@ -207,11 +207,11 @@ static bool write_pool(struct sqlite_store *s, const struct store_pool *pool)
 {
 	struct writing w = write_begin(s, PUT_POOL);
 
-	put_text(&w, pool->name);
-	put_number(&w, pool->max_slots);
-	put_number(&w, pool->min_share);
-	put_number(&w, pool->max_waiting);
-	put_number(&w, pool->tenant_max_waiting);
+	put_text(&w, pool->core.pool);
+	put_number(&w, pool->core.max_slots);
+	put_number(&w, pool->core.min_share);
+	put_number(&w, pool->core.max_waiting);
+	put_number(&w, pool->core.tenant_max_waiting);
 	put_text(&w, pool->share_calculator);
 	put_number(&w, pool->configured);
 	return write_end(&w);
@@ -247,7 +247,7 @@ static bool write_rows(struct sqlite_store *s, const struct batch *batch)
 	for (size_t i = 0; i < batch->pool_count; i++) {
 		const struct batch_pool *pool = &batch->pools[i];
 
-		if (pool->gone ? !delete_pool(s, pool->pool.name) : !write_pool(s, &pool->pool))
+		if (pool->gone ? !delete_pool(s, pool->pool.core.pool) : !write_pool(s, &pool->pool))
 			return false;
 	}
 	for (size_t i = 0; i < batch->tenant_count; i++)

@@ -121,11 +121,106 @@ static void add_pool(struct world *w, const char *name, uint32_t slots, const st
 		abort();
 }
 
-/* The pools that a world begins with are configured. */
-static struct api_pool_info pool_info(void *context, const char *pool)
+static void on_audit(void *context, struct api_request *request, const char *act, const struct api_detail *details,
+					 size_t count)
 {
-	(void)context;
-	return (struct api_pool_info){.configured = strcmp(pool, "default") == 0 || strcmp(pool, "other") == 0};
+	struct world *w = context;
+	size_t len = strlen(w->audit);
+
+	if (*request->id == '\0')
+		abort();
+	len += (size_t)snprintf(w->audit + len, sizeof(w->audit) - len, "%s", act);
+	for (size_t i = 0; i < count && len < sizeof(w->audit); i++) {
+		len += (size_t)snprintf(w->audit + len, sizeof(w->audit) - len, " %s=", details[i].name);
+		if (len < sizeof(w->audit) && details[i].text != NULL)
+			len += (size_t)snprintf(w->audit + len, sizeof(w->audit) - len, "%s", details[i].text);
+		else if (len < sizeof(w->audit))
+			len += (size_t)snprintf(w->audit + len, sizeof(w->audit) - len, "%lld", (long long)details[i].number);
+	}
+	if (len + 1 < sizeof(w->audit))
+		memcpy(w->audit + len, "\n", 2);
+}
+
+/* ---- what the server keeps of pools, but for expressions ---- */
+
+struct world_pool {
+	struct world_pool *next;
+	char name[FAIR_NAME_MAX + 1];
+	const char **urls;
+	uint32_t num_urls;
+};
+
+static struct world_pool *pool_of(const struct world *w, const char *name)
+{
+	struct world_pool *pool = w->pools;
+
+	while (pool != NULL && strcmp(pool->name, name) != 0)
+		pool = pool->next;
+	return pool;
+}
+
+static void urls_clear(struct world_pool *pool)
+{
+	for (uint32_t i = 0; i < pool->num_urls; i++)
+		free((char *)pool->urls[i]);
+	free(pool->urls);
+	pool->urls = NULL;
+	pool->num_urls = 0;
+}
+
+static void urls_keep(struct world *w, const struct api_pool *api_pool)
+{
+	struct world_pool *pool = pool_of(w, api_pool->core.pool);
+	uint32_t count = api_pool->slot_urls != NULL ? api_pool->core.max_slots : 0;
+	const char **urls = count > 0 ? calloc(count, sizeof(*urls)) : NULL;
+
+	if (pool == NULL) {
+		pool = calloc(1, sizeof(*pool));
+		pool->next = w->pools;
+		w->pools = pool;
+		snprintf(pool->name, sizeof(pool->name), "%s", api_pool->core.pool);
+	}
+	for (uint32_t i = 0; i < count; i++)
+		urls[i] = strdup(api_pool->slot_urls[i]);
+	urls_clear(pool);
+	pool->urls = urls;
+	pool->num_urls = count;
+}
+
+static void pools_fini(struct world *w)
+{
+	struct world_pool *pool;
+
+	while ((pool = w->pools) != NULL) {
+		w->pools = pool->next;
+		urls_clear(pool);
+		free(pool);
+	}
+}
+
+/* The pools that a world begins with are configured. */
+static struct api_pool_info pool_info(void *context, const char *name)
+{
+	const struct world_pool *pool = pool_of(context, name);
+
+	return (struct api_pool_info){.slot_urls = pool != NULL ? pool->urls : NULL,
+								  .num_slot_urls = pool != NULL ? pool->num_urls : 0,
+								  .configured = strcmp(name, "default") == 0 || strcmp(name, "other") == 0};
+}
+
+static enum fair_err pool_set(void *context, struct fair *fair, uint64_t now, const struct api_pool *pool,
+							  bool *ret_created, char reason[API_REASON_MAX])
+{
+	enum fair_err err = FAIR_OK;
+
+	*reason = '\0';
+	if (pool->share_calculator != NULL && *pool->share_calculator != '\0')
+		snprintf(reason, API_REASON_MAX, "there are no expressions here");
+	else
+		err = fair_pool_set(fair, now, &pool->core, ret_created);
+	if (err == FAIR_OK && *reason == '\0')
+		urls_keep(context, pool);
+	return err;
 }
 
 static const struct api_file files[] = {
@@ -139,7 +234,7 @@ struct world *world_create(struct world_config config)
 	struct world *w = calloc(1, sizeof(*w));
 	struct fair_config fair = fair_config_default();
 	struct api_config api = api_config_default();
-	struct api_hooks hooks = {w, on_answer, on_store, on_random};
+	struct api_hooks hooks = {w, on_answer, on_store, on_random, on_audit};
 
 	if (w == NULL)
 		abort();
@@ -154,6 +249,8 @@ struct world *world_create(struct world_config config)
 		api.requests_max = config.requests_max;
 	api.auto_register = config.auto_register;
 	api.pool_info = pool_info;
+	api.pool_set = pool_set;
+	api.pools_context = w;
 	api.version = "1.2.3";
 	api.files = files;
 	api.files_count = sizeof(files) / sizeof(files[0]);
@@ -183,6 +280,7 @@ void world_destroy(struct world *w)
 	}
 	api_destroy(w->api);
 	fair_destroy(w->fair);
+	pools_fini(w);
 	for (size_t i = 0; i < w->count; i++) {
 		free(w->exchanges[i]->reply.body);
 		free(w->exchanges[i]->reply.location_long);

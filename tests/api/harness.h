@@ -41,8 +41,8 @@ struct world {
 	struct fair *fair;
 	struct api *api;
 	uint64_t now;
-	bool slow;	  /* the store takes its time: events gather in batches */
-	bool no_send; /* answers are not handed over by themselves */
+	bool slow;			/* the store takes its time: events gather in batches */
+	bool no_send;		/* answers are not handed over by themselves */
 	uint64_t batch;		/* its number, of the one that gathers; from 1 */
 	uint64_t committed; /* the last one that was, or that failed */
 	struct change changes[CHANGES_MAX];
@@ -53,6 +53,8 @@ struct world {
 	uint64_t dice;
 	struct exchange *exchanges[EXCHANGES_MAX];
 	size_t count;
+	char audit[4096];		  /* "act name=value ...", a line each; the test empties it */
+	struct world_pool *pools; /* what the core does not know of them */
 };
 
 struct world_config {

@@ -212,3 +212,47 @@ Test(lease, a_label_filter_looks_at_a_bounded_number_of_leases_a_page)
 	cr_expect(walk(w, "/leases?label=x", &pages) == 1 && pages == 2);
 	world_destroy(w);
 }
+
+/* ---- an operator ends what is another's ---- */
+
+Test(lease, revoked_ends_for_its_holder)
+{
+	struct world *w = world_create((struct world_config){.max_slots = 1});
+	struct exchange *held = acquire(w, "alice", ",\"label\":\"x\"", NULL), *waiter = acquire(w, "bob", "", NULL);
+	char line[256];
+
+	cr_expect_not(waiter->answered);
+	expect_status(lease(w, "DELETE", held, "?revoke=true", NULL), 204);
+	snprintf(line, sizeof(line), "revoke pool=default tenant_id=alice lease=%s label=x\n", text(held, "id"));
+	cr_expect_str_eq(w->audit, line);
+	expect_status(waiter, 201);
+	expect_text(lease(w, "PUT", held, "", NULL), "reason", "revoked");
+	expect_stat(w, "revoked_total", 1);
+	/* Repeated it answers as before, and is no second act. */
+	expect_status(lease(w, "DELETE", held, "?revoke=true", NULL), 204);
+	cr_expect_str_eq(w->audit, line);
+	expect_problem(lease(w, "DELETE", held, "", NULL), 410, "lease-ended");
+	world_destroy(w);
+}
+
+Test(lease, revoked_while_it_waits_is_told_so)
+{
+	struct world *w = world_create((struct world_config){.max_slots = 1});
+	struct exchange *held = acquire(w, "alice", "", NULL), *waiter = acquire(w, "bob", "", "k");
+	struct exchange *shown = ask(w, "GET /leases?state=pending", NULL);
+	const json_t *pending = json_array_get(json_object_get(shown->json, "items"), 0);
+	char line[128];
+
+	snprintf(line, sizeof(line), "DELETE /leases/%s?revoke=true", json_string_value(json_object_get(pending, "id")));
+	expect_status(ask(w, line, NULL), 204);
+	expect_problem(waiter, 410, "lease-ended");
+	expect_text(waiter, "reason", "revoked");
+	/* What had ended otherwise stays so. */
+	expect_status(lease(w, "DELETE", held, "", NULL), 204);
+	w->audit[0] = '\0';
+	expect_problem(lease(w, "DELETE", held, "?revoke=true", NULL), 410, "lease-ended");
+	expect_problem(ask(w, "DELETE /leases/ls_00000000000000000000000000?revoke=true", NULL), 404, "lease-not-found");
+	expect_fault(lease(w, "DELETE", held, "?revoke=yes", NULL), "revoke");
+	cr_expect_str_eq(w->audit, "");
+	world_destroy(w);
+}

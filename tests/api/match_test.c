@@ -114,7 +114,7 @@ Test(match, a_method_that_is_not_there_is_405_with_allow)
 
 Test(match, head_works_where_get_does)
 {
-	static const char *const paths[] = {"/tenants",		  "/tenants/alice", "/leases", "/stats",	   "/pools",
+	static const char *const paths[] = {"/tenants",		  "/tenants/alice", "/leases", "/stats",		"/pools",
 										"/pools/default", "/healthz",		"/readyz", "/openapi.yaml", "/"};
 	struct world *w = world_create((struct world_config){0});
 

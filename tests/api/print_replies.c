@@ -118,7 +118,7 @@ static void pools(struct world *w)
 {
 	struct exchange *a;
 
-	ask(w, "PUT /pools/farm", "{\"max_slots\":1}");
+	ask(w, "PUT /pools/farm", "{\"max_slots\":1,\"slot_urls\":[\"ws://farm:9222/0\"]}");
 	ask(w, "PUT /pools/farm", "{\"max_slots\":2}");
 	ask(w, "PUT /pools/a%2Fb", "{\"max_slots\":2}");
 	ask(w, "PATCH /pools/farm", "{\"min_share\":2}");

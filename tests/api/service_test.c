@@ -199,7 +199,8 @@ Test(service, tells_of_itself)
 	struct exchange *e = ask(w, "GET /openapi.yaml", NULL);
 
 	expect_status(e, 200);
-	cr_expect(e->reply.file != NULL && e->reply.file->len == 15 && memcmp(e->reply.file->bytes, "openapi: 3.0.3\n", 15) == 0);
+	cr_expect(e->reply.file != NULL && e->reply.file->len == 15 &&
+			  memcmp(e->reply.file->bytes, "openapi: 3.0.3\n", 15) == 0);
 	expect_status(ask(w, "GET /healthz", NULL), 200);
 	expect_status(ask(w, "GET /readyz", NULL), 200);
 	api_set_readiness(w->api, w->now, API_NOT_READY);

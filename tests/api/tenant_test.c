@@ -93,3 +93,16 @@ Test(tenant, limits_are_429)
 	expect_problem(e, 429, "too-many-instances");
 	world_destroy(w);
 }
+
+Test(tenant, forced_out_is_in_the_audit)
+{
+	struct world *w = world_create((struct world_config){0});
+
+	acquire(w, "alice", "", NULL);
+	ask(w, "DELETE /tenants/bob", NULL);
+	ask(w, "DELETE /tenants/nobody?force=true", NULL);
+	cr_expect_str_eq(w->audit, "");
+	expect_status(ask(w, "DELETE /tenants/alice?force=true", NULL), 204);
+	cr_expect_str_eq(w->audit, "force pool=default tenant_id=alice\n");
+	world_destroy(w);
+}

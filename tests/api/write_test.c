@@ -34,7 +34,8 @@ Test(write, objects_arrays_and_values_follow_each_other)
 	write_null(w, "nothing");
 	write_string(w, "a\"b", "x");
 	write_object_end(w);
-	expect_written(w, "{\"none\":{},\"list\":[1,[],null],\"yes\":true,\"no\":false,\"nothing\":null,\"a\\\"b\":\"x\"}\n");
+	expect_written(w,
+				   "{\"none\":{},\"list\":[1,[],null],\"yes\":true,\"no\":false,\"nothing\":null,\"a\\\"b\":\"x\"}\n");
 
 	write_array(w, NULL);
 	write_array_end(w);
@@ -64,7 +65,8 @@ Test(write, numbers_are_exact_and_short)
 
 Test(write, texts_read_back_as_what_they_were)
 {
-	static const char *const texts[] = {"", "plain", "\"quoted\" \\ / \b\f\n\r\t\x01\x1f\x7f", "\xc3\xa4\xf0\x9f\x98\x80"};
+	static const char *const texts[] = {"", "plain", "\"quoted\" \\ / \b\f\n\r\t\x01\x1f\x7f",
+										"\xc3\xa4\xf0\x9f\x98\x80"};
 	struct writer *w = write_create();
 	size_t len, i;
 	json_t *back, *value;
@@ -77,8 +79,7 @@ Test(write, texts_read_back_as_what_they_were)
 	text = write_finish(w, &len);
 	back = json_loads(text, 0, NULL);
 	cr_assert(back != NULL && json_array_size(back) == sizeof(texts) / sizeof(texts[0]));
-	json_array_foreach(back, i, value)
-		cr_expect_str_eq(json_string_value(value), texts[i]);
+	json_array_foreach(back, i, value) cr_expect_str_eq(json_string_value(value), texts[i]);
 	json_decref(back);
 	free(text);
 	write_destroy(w);

@@ -85,7 +85,8 @@ static void write_store(const char *path)
 								.tenants = tenants,
 								.tenant_count = TENANTS,
 								.next_token = 1000 + LEASES};
-	const struct store_pool pool = {.name = "default", .max_slots = LEASES, .min_share = 1, .share_calculator = ""};
+	const struct store_pool pool = {
+		.core = {.pool = "default", .max_slots = LEASES, .min_share = 1}, .share_calculator = "", .slot_urls = ""};
 	struct store *store = open_store(path);
 	struct pollfd ends = {.fd = store->ops->descriptor(store), .events = POLLIN};
 
@@ -104,10 +105,7 @@ static void write_store(const char *path)
 
 static bool add_pool(void *context, const struct store_pool *pool)
 {
-	const struct fair_pool_config config = {
-		.pool = pool->name, .max_slots = pool->max_slots, .min_share = pool->min_share};
-
-	return fair_pool_add(context, &config) == FAIR_OK;
+	return fair_pool_add(context, &pool->core) == FAIR_OK;
 }
 
 static void load_store(const char *path)

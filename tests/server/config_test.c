@@ -199,7 +199,7 @@ Test(config, what_a_section_does_not_name_is_as_at_the_top)
 
 #define POOL(name, slots, share, calculator, waiting, tenant)                                                          \
 	"\n[pool " name "]\nmax_slots = " slots "\nmin_share = " share "\npolicy = equal\nshare_calculator =" calculator   \
-	"\nmax_waiting = " waiting "\ntenant_max_waiting = " tenant "\n"
+	"\nslot_urls =\nmax_waiting = " waiting "\ntenant_max_waiting = " tenant "\n"
 	check_print(file, NULL, POOL("a", "50", "2", " max_slots", "10000", "1000") POOL("b", "4", "1", "", "7", "1000"));
 	check_print(file, environment, POOL("a", "55", "2", " max_slots", "10000", "9") POOL("b", "4", "1", "", "7", "9"));
 	check_print(flags, environment, POOL("a", "60", "2", " max_slots", "10000", "9") POOL("b", "4", "1", "", "7", "9"));

@@ -336,8 +336,8 @@ Test(restart, the_configuration_changes_a_stored_pool_and_each_difference_is_log
 	server_stop(server);
 	server = server_start("--store", store, "--max-slots", "6", "--min-share", "2", "--tenant-max-waiting", "7",
 						  "--share-calculator", "max_slots", NULL);
-	server_says(server, "changes a stored pool\",\"pool\":\"default\",\"key\":\"max_slots\",\"was\":4,\"is\":6}");
-	server_says(server, "changes a stored pool\",\"pool\":\"default\",\"key\":\"min_share\",\"was\":1,\"is\":2}");
+	server_says(server, "changes a pool\",\"pool\":\"default\",\"key\":\"max_slots\",\"was\":4,\"is\":6}");
+	server_says(server, "changes a pool\",\"pool\":\"default\",\"key\":\"min_share\",\"was\":1,\"is\":2}");
 	server_says(server, "\"key\":\"tenant_max_waiting\",\"was\":1000,\"is\":7}");
 	server_says(server, "\"key\":\"share_calculator\",\"was\":\"\",\"is\":\"max_slots\"}");
 	reply = call(server, "GET", "/pools/default", NULL, NULL);
@@ -346,7 +346,7 @@ Test(restart, the_configuration_changes_a_stored_pool_and_each_difference_is_log
 	/* What is the same is no difference. */
 	server = server_start("--store", store, "--max-slots", "6", "--min-share", "2", "--tenant-max-waiting", "7",
 						  "--share-calculator", "max_slots", NULL);
-	cr_assert_not(server_has_said(server, "changes a stored pool"));
+	cr_assert_not(server_has_said(server, "changes a pool"));
 	server_stop(server);
 }
 
@@ -500,7 +500,8 @@ Test(restart, a_second_server_on_the_same_file_is_refused_and_the_file_can_be_ch
 	id = must_acquire(server, "alice", "", NULL);
 	check_refuses(
 		(const char *[]){LISTEN, "--store", store, NULL}, NULL,
-		text_format("%s is in use by another server: stop that one, or give this one its own with --store sqlite:PATH", path));
+		text_format("%s is in use by another server: stop that one, or give this one its own with --store sqlite:PATH",
+					path));
 	cr_assert(run_once((const char *[]){"--check-store", path, NULL}, NULL, &words) == 0, "%s", words);
 	cr_assert(strstr(words, "\ntenants 1\nactive leases 1\nplaces 0\n"), "%s", words);
 	cr_assert(heartbeat(server, id)->status == 200);

@@ -123,7 +123,8 @@ static void check_beside_a_server(void)
 
 Test(form, a_check_runs_beside_a_server_and_changes_nothing)
 {
-	const struct store_pool pool = {.name = "default", .max_slots = 10, .min_share = 1, .share_calculator = ""};
+	const struct store_pool pool = {
+		.core = {.pool = "default", .max_slots = 10, .min_share = 1}, .share_calculator = "", .slot_urls = ""};
 	struct batch batch = {.next_token = 7};
 	struct store *store = store_open(in_folder("s"));
 	char error[STORE_ERROR_MAX];

@@ -288,8 +288,8 @@ enum fair_err __wrap_fair_restore_lease(struct fair *f, uint64_t now, const stru
 
 static bool tell_pool(void *context, const struct store_pool *p)
 {
-	fprintf(context, "pool %s %u %u %u %u '%s' %d\n", p->name, p->max_slots, p->min_share, p->max_waiting,
-			p->tenant_max_waiting, p->share_calculator, p->configured);
+	fprintf(context, "pool %s %u %u %u %u '%s' %d\n", p->core.pool, p->core.max_slots, p->core.min_share,
+			p->core.max_waiting, p->core.tenant_max_waiting, p->share_calculator, p->configured);
 	return true;
 }
 

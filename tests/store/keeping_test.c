@@ -174,24 +174,22 @@ Test(keeping, a_put_replaces_and_what_is_gone_is_gone)
 Test(keeping, pools_are_those_that_were_kept_last)
 {
 	const struct store_pool pools[] = {
-		{.name = "zebra",
-		 .max_slots = FAIR_SLOTS_MAX,
-		 .min_share = 7,
-		 .max_waiting = UINT32_MAX,
-		 .share_calculator = ""},
-		{.name = "default",
-		 .max_slots = 10,
-		 .min_share = 1,
-		 .max_waiting = 100,
-		 .tenant_max_waiting = 20,
+		{.core = {.pool = "zebra", .max_slots = FAIR_SLOTS_MAX, .min_share = 7, .max_waiting = UINT32_MAX},
+		 .share_calculator = "",
+		 .slot_urls = ""},
+		{.core = {.pool = "default", .max_slots = 10, .min_share = 1, .max_waiting = 100, .tenant_max_waiting = 20},
+		 .slot_urls = "",
 		 .share_calculator = "max_slots // num_demanding_tenants -- '" HIGH "'",
 		 .configured = true},
 	};
 	struct store *store = store_open(in_folder("s"));
 	char error[STORE_ERROR_MAX];
 
-	cr_assert(store->ops->keep_pools(
-		store, &(struct store_pool){.name = "old", .max_slots = 1, .min_share = 1, .share_calculator = ""}, 1, error));
+	cr_assert(store->ops->keep_pools(store,
+									 &(struct store_pool){.core = {.pool = "old", .max_slots = 1, .min_share = 1},
+														  .share_calculator = "",
+														  .slot_urls = ""},
+									 1, error));
 	cr_assert(store->ops->keep_pools(store, pools, 2, error), "%s", error);
 	store->ops->destroy(store);
 	expect(in_folder("s"),

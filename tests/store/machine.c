@@ -151,7 +151,7 @@ static bool has_places(struct machine *m)
 
 bool machine_start(struct machine *m, const char *path, enum store_durability durability, char error[CONFIG_ERROR_MAX])
 {
-	const struct api_hooks hooks = {m, on_answer, on_store, on_random};
+	const struct api_hooks hooks = {.context = m, .answer = on_answer, .store = on_store, .random = on_random};
 	struct api_config api = api_config_default();
 
 	m->store = NULL;

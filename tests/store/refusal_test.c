@@ -224,10 +224,7 @@ static const struct {
 
 static bool add_pool(void *context, const struct store_pool *pool)
 {
-	const struct fair_pool_config config = {
-		.pool = pool->name, .max_slots = pool->max_slots, .min_share = pool->min_share};
-
-	return fair_pool_add(context, &config) == FAIR_OK;
+	return fair_pool_add(context, &pool->core) == FAIR_OK;
 }
 
 /* load_refused loads as the server does; false: it was loaded. */
@@ -249,7 +246,8 @@ static bool load_refused(char error[STORE_ERROR_MAX])
 
 Test(refusal, rows_that_are_not_those_of_one_state)
 {
-	const struct store_pool pool = {.name = "default", .max_slots = 10, .min_share = 1, .share_calculator = ""};
+	const struct store_pool pool = {
+		.core = {.pool = "default", .max_slots = 10, .min_share = 1}, .share_calculator = "", .slot_urls = ""};
 	struct batch_tenant tenant = {.record = {.number = 10, .pool = "default", .tenant = "alice", .anonymous = true}};
 	struct batch batch = {.tenants = &tenant, .tenant_count = 1, .next_token = 7};
 	struct batch_lease lease;

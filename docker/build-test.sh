@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 # Proves docker/Dockerfile where no Docker engine runs: debootstrap makes the base image, buildah builds the Dockerfile as
 # it is, and the container is run as it is configured and once more with a read-only root. Needs root, apt and 1 GiB in
-# $TMPDIR; takes a minute or two. It leaves nothing behind but the packages it installs.
+# $TMPDIR; takes one to four minutes. It leaves nothing behind but the packages it installs.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 

@@ -12,13 +12,15 @@ static struct counts check_leases(const struct fair *f, const struct tenant *t, 
 		FAIR_ASSERT(l->number > number);
 		FAIR_ASSERT(l->tenant == t && l->state != FAIR_ENDED);
 		FAIR_ASSERT(lease_find(f, &l->id) == l);
-		c.active += l->state == FAIR_ACTIVE;
+		c.active += l->state == FAIR_ACTIVE ? l->slots : 0;
 		c.present += lease_is_present(l);
 		c.absent += l->state == FAIR_PENDING && !lease_is_present(l);
 		if (lease_is_present(l) && !*ret_first_present)
 			*ret_first_present = l->number;
 		if (l->state == FAIR_ACTIVE)
-			FAIR_ASSERT(!slots_is_free(&t->pool->slots, l->slot_id) && l->token < f->next_token);
+			FAIR_ASSERT(l->token < f->next_token);
+		for (uint32_t i = 0; l->state == FAIR_ACTIVE && i < l->slots; i++)
+			FAIR_ASSERT(!slots_is_free(&t->pool->slots, l->slot_ids[i]));
 		if (l->state == FAIR_PENDING && !lease_is_present(l))
 			FAIR_ASSERT(l->key && l->keep_until_ns != FAIR_NEVER);
 		if (l->state == FAIR_PENDING && t->state == TENANT_CLOSING)
@@ -80,8 +82,10 @@ static void check_pool(const struct fair *f, const struct pool *p)
 		others_active += t->has_account ? 0 : tenant_counts(t).active;
 		demanding += t->state == TENANT_OPEN && tenant_counts(t).active + tenant_counts(t).present > 0;
 	}
-	for (l = pool_lease_after(p, 0, FAIR_ACTIVE); l; l = pool_lease_after(p, l->number, FAIR_ACTIVE))
-		strange_slots += l->slot_id >= p->config.max_slots;
+	for (l = pool_lease_after(p, 0, FAIR_ACTIVE); l; l = pool_lease_after(p, l->number, FAIR_ACTIVE)) {
+		for (uint32_t i = 0; i < l->slots; i++)
+			strange_slots += l->slot_ids[i] >= p->config.max_slots;
+	}
 	for (uint32_t i = 0; i < p->config.max_slots; i++)
 		free_slots += slots_is_free(&p->slots, i);
 	DL_FOREACH(p->ended, l) {

@@ -295,6 +295,17 @@ const char *fair_reason_code(enum fair_reason reason)
 	return codes[reason];
 }
 
+const char *fair_policy_code(enum fair_policy policy)
+{
+	static const char *const codes[] = {
+#define FAIR_X(name, code) code,
+		FAIR_POLICY_LIST(FAIR_X)
+#undef FAIR_X
+	};
+
+	return codes[policy];
+}
+
 const char *fair_wait_code(enum fair_wait wait)
 {
 	static const char *const codes[] = {

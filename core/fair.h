@@ -32,6 +32,12 @@ extern "C" {
 #define FAIR_KEY_MAX 256           /* bytes of an idempotency key */
 #define FAIR_INSTANCES_MAX 1000    /* registrations of one tenant */
 #define FAIR_SLOTS_MAX 1000000     /* slots of one pool */
+#define FAIR_LEASE_SLOTS_MAX 1000  /* slots of one lease */
+#define FAIR_WEIGHT_MAX 1000000    /* of a tenant, in thousandths: 1000 times as much as another */
+#define FAIR_WEIGHT_ONE 1000       /* the weight of a tenant of which nothing was said */
+#define FAIR_PRIORITY_MAX 10       /* of a request; the least is -10 */
+#define FAIR_PASS_OVER_NS UINT64_C(5000000000)       /* the documented defaults of a pool: 5 s ... */
+#define FAIR_PRIORITY_STEP_NS UINT64_C(30000000000)  /* ... and 30 s */
 #define FAIR_NEVER UINT64_MAX      /* a deadline that does not come */
 
 /* What a call can answer: name in C, problem code of the HTTP API. FAIR_OK is 0. */
@@ -51,6 +57,9 @@ extern "C" {
 	X(LEASE_ENDED, "lease-ended")                     \
 	X(LEASE_PENDING, "lease-pending")                 \
 	X(BAD_RECORD, "bad-record")                       \
+	X(RESERVED, "invalid-value")                      \
+	X(POLICY, "invalid-value")                        \
+	X(TOO_MANY_SLOTS, "too-many-slots")               \
 	X(NO_MEMORY, "overloaded")
 
 enum fair_err {
@@ -71,7 +80,9 @@ const char *fair_err_code(enum fair_err err);
 	X(UNCLAIMED, "unclaimed")            \
 	X(TENANT_CLOSING, "tenant-closing")  \
 	X(PLACE_LOST, "place-lost")          \
-	X(LEFT, "left")
+	X(LEFT, "left")                      \
+	X(MAX_LEASE, "max-lease")            \
+	X(TOO_MANY_SLOTS, "too-many-slots")
 
 enum fair_reason {
 	FAIR_REASON_NONE = 0,
@@ -89,10 +100,15 @@ enum { FAIR_REASON_COUNT = 1 FAIR_REASON_LIST(FAIR_X) };
 const char *fair_reason_code(enum fair_reason reason);
 
 /* Why a waiter is not granted now: the first that applies. */
-#define FAIR_WAIT_LIST(X)       \
-	X(ABSENT, "absent")         \
-	X(HELD, "held")             \
-	X(AT_SHARE, "at-share")     \
+#define FAIR_WAIT_LIST(X)               \
+	X(ABSENT, "absent")                 \
+	X(HELD, "held")                     \
+	X(POOL_DRAINING, "pool-draining")   \
+	X(AT_CAP, "at-cap")                 \
+	X(AT_SHARE, "at-share")             \
+	X(RESERVED, "reserved")             \
+	X(SAVING, "saving")                 \
+	X(RESTING, "resting")               \
 	X(POOL_FULL, "pool-full")
 
 enum fair_wait {
@@ -103,6 +119,20 @@ enum fair_wait {
 
 /* fair_wait_code returns the text; never NULL. */
 const char *fair_wait_code(enum fair_wait wait);
+
+/* How the slots of a pool are shared: name in C, text of the HTTP API and the configuration. */
+#define FAIR_POLICY_LIST(X)   \
+	X(EQUAL, "equal")         \
+	X(MAX_MIN, "max-min")
+
+enum fair_policy {
+#define FAIR_X(name, code) FAIR_POLICY_##name,
+	FAIR_POLICY_LIST(FAIR_X)
+#undef FAIR_X
+};
+
+/* fair_policy_code returns the text; never NULL. */
+const char *fair_policy_code(enum fair_policy policy);
 
 struct fair;
 
@@ -139,8 +169,16 @@ struct fair_pool_config {
 	uint32_t min_share;             /* 1..max_slots */
 	uint32_t max_waiting;           /* present waiters of the pool */
 	uint32_t tenant_max_waiting;    /* waiters of one tenant, absent ones too */
-	fair_calculator *calculator;    /* NULL: max_slots / num_demanding_tenants */
+	fair_calculator *calculator;    /* NULL: max_slots / num_demanding_tenants; not asked under max-min */
 	void *calculator_context;
+	enum fair_policy policy;
+	bool draining;                  /* leases finish, nothing is granted */
+	const uint32_t *cordoned;       /* ids of slots that are not given out again; copied */
+	uint32_t num_cordoned;
+	uint64_t slot_rest_ns;          /* slots of leases that were not given back rest so long; 0: none */
+	uint64_t max_lease_ns;          /* the longest life of a lease; 0: none */
+	uint64_t pass_over_ns;          /* a big request that was passed over waits so long for slots to be saved for it */
+	uint64_t priority_step_ns;      /* a step of priority counts as so much earlier an arrival */
 };
 
 /* fair_config_default returns the values of the documentation; set hash_seed and first_token. */
@@ -158,7 +196,8 @@ FAIR_MUST_CHECK enum fair_err fair_pool_add(struct fair *f, const struct fair_po
 /*
  * fair_pool_set changes all values of a pool, or adds it. More slots are granted at once. Fewer take nothing away: none is
  * granted while as many are in use, and a slot id that is no more stays with its lease until that ends. Whoever waits
- * stays in line. FAIR_E_NO_MEMORY (nothing changed).
+ * stays in line. FAIR_E_NO_MEMORY, FAIR_E_RESERVED (the reserves of tenants and presets are more than max_slots),
+ * FAIR_E_POLICY (policy equal knows no weights and reserves, and some tenant or preset has one): nothing changed.
  */
 FAIR_MUST_CHECK enum fair_err fair_pool_set(struct fair *f, uint64_t now, const struct fair_pool_config *config,
                                             bool *ret_created);
@@ -193,6 +232,30 @@ enum fair_unregistered {
 FAIR_MUST_CHECK enum fair_err fair_unregister(struct fair *f, uint64_t now, const char *pool, const char *tenant,
                                               const char *instance, bool force, enum fair_unregistered *ret_how);
 
+/* What a tenant may have. What is zero counts as its neutral value. */
+struct fair_tenant_policy {
+	uint32_t weight;          /* in thousandths, 1..FAIR_WEIGHT_MAX; FAIR_WEIGHT_ONE if nothing was said (0) */
+	uint32_t reserved_slots;  /* held free for it while it is registered */
+	uint32_t max_slots;       /* it never has more; 0: no cap */
+	uint32_t max_waiting;     /* its waiters, absent ones too; 0: the pool's tenant_max_waiting */
+};
+
+/*
+ * fair_tenant_set gives a registered tenant another policy, which lives until the tenant is gone.
+ * FAIR_E_POOL_NOT_FOUND, FAIR_E_TENANT_NOT_FOUND, FAIR_E_RESERVED (the reserves of the pool's tenants and presets would be
+ * more than max_slots), FAIR_E_POLICY (policy equal refuses a weight other than FAIR_WEIGHT_ONE, and a reserve).
+ */
+FAIR_MUST_CHECK enum fair_err fair_tenant_set(struct fair *f, uint64_t now, const char *pool, const char *tenant,
+                                              const struct fair_tenant_policy *policy);
+
+/*
+ * fair_tenant_preset says with which policy a tenant of this name begins whenever it is registered; NULL: no more. Its
+ * reserve counts from then on, registered or not; a tenant that is registered gets it at once, and the neutral one with
+ * NULL. O(number of presets). Errors as fair_tenant_set, and FAIR_E_NO_MEMORY.
+ */
+FAIR_MUST_CHECK enum fair_err fair_tenant_preset(struct fair *f, uint64_t now, const char *pool, const char *tenant,
+                                                 const struct fair_tenant_policy *policy);
+
 /* ---- acquiring ---- */
 
 enum fair_state { FAIR_PENDING, FAIR_ACTIVE, FAIR_ENDED };
@@ -207,6 +270,9 @@ struct fair_request {
 	uint64_t ttl_ns;
 	bool wait;               /* false: try once, never join the line */
 	bool auto_register;      /* register an unknown tenant (the anonymous registration, and one that goes by itself) */
+	uint32_t slots;          /* all or nothing; 0 counts as 1 */
+	int32_t priority;        /* within its tenant: -FAIR_PRIORITY_MAX..FAIR_PRIORITY_MAX */
+	uint64_t max_lease_ns;   /* the lease ends so long after its grant, or after the pool's max_lease_ns; 0: none */
 };
 
 /* Where a waiter stands. */
@@ -217,6 +283,7 @@ struct fair_place {
 	uint32_t share;          /* of its tenant */
 	uint32_t waiting;        /* present waiters of its tenant, itself left out */
 	enum fair_wait reason;
+	uint64_t estimated_wait_ns;   /* FAIR_NEVER: unknown */
 };
 
 struct fair_acquired {
@@ -232,7 +299,8 @@ struct fair_acquired {
  * is answered must then be told with fair_claim or fair_detach: every FAIR_OK attaches one request).
  * A known key takes up its place or its lease, whatever its tenant's state; it does not renew the ttl.
  * FAIR_E_NO_SLOT (only with wait == false; counted; nothing stays attached), FAIR_E_QUEUE_FULL, FAIR_E_POOL_NOT_FOUND,
- * FAIR_E_TENANT_NOT_REGISTERED, FAIR_E_TENANT_CLOSING, FAIR_E_TOO_MANY_TENANTS, FAIR_E_KEY_REUSED (another ttl or label), FAIR_E_LEASE_ENDED
+ * FAIR_E_TENANT_NOT_REGISTERED, FAIR_E_TENANT_CLOSING, FAIR_E_TOO_MANY_TENANTS, FAIR_E_KEY_REUSED (other slots,
+ * ttl, priority, label or max_lease_ns), FAIR_E_TOO_MANY_SLOTS (the configuration can never satisfy it), FAIR_E_LEASE_ENDED
  * (the key's lease has ended: see fair_lease_get with ret->id), FAIR_E_NO_MEMORY (nothing changed).
  */
 FAIR_MUST_CHECK enum fair_err fair_acquire(struct fair *f, uint64_t now, const struct fair_request *request,
@@ -325,7 +393,8 @@ void fair_lateness(struct fair *f, uint64_t late_ns);
 enum fair_event_type {
 	FAIR_EV_PLACED,        /* a request with a key got a place in the line */
 	FAIR_EV_GRANTED,       /* a waiter has its slots; not yet confirmed */
-	FAIR_EV_REFUSED,       /* a waiter was refused: its tenant closes (also told as ended, reason tenant-closing) */
+	FAIR_EV_REFUSED,       /* a waiter was refused: its tenant closes, or it asks for more slots than there can be (also told
+	                          as ended, reason tenant-closing or too-many-slots) */
 	FAIR_EV_ENDED,         /* a lease ended; see reason */
 	FAIR_EV_WITHDRAWN,     /* a grant was withdrawn */
 	FAIR_EV_RENEWED,       /* a heartbeat changed the ttl */
@@ -366,10 +435,13 @@ struct fair_lease_record {
 	enum fair_state state;         /* FAIR_PENDING: a place, and it has a key */
 	enum fair_reason reason;       /* ended */
 	uint32_t slots;
-	const uint32_t *slot_ids;      /* `slots` of them, NULL while pending */
+	const uint32_t *slot_ids;      /* `slots` of them, growing; NULL while pending */
 	uint64_t fencing_token;        /* 0 while pending */
 	uint64_t ttl_ns, asked_ttl_ns; /* now, and what a repetition of its acquire is compared with */
 	uint64_t arrived_ns, granted_ns, ended_ns;
+	int32_t priority;
+	uint64_t max_lease_ns;         /* as asked; 0: none */
+	uint64_t max_ns;               /* active: when it ends at the latest; 0 and FAIR_NEVER: no such time */
 };
 
 struct fair_tenant_record {
@@ -379,6 +451,7 @@ struct fair_tenant_record {
 	uint64_t revoke_below;         /* its leases with smaller numbers are being revoked */
 	uint32_t num_instances;
 	const char *const *instances;  /* fair_tenant_record() leaves it NULL: see fair_tenant_instance */
+	struct fair_tenant_policy policy;
 };
 
 /* fair_lease_record: false when nothing is to be kept of it (unknown, or a waiter without a key). */
@@ -417,6 +490,9 @@ struct fair_lease_view {
 	uint64_t arrived_ns, granted_ns, ended_ns;
 	uint64_t deadline_ns;        /* active and confirmed: when it ends without a heartbeat */
 	enum fair_reason reason;     /* ended */
+	int32_t priority;
+	uint64_t max_ns;             /* when max-lease ends it; FAIR_NEVER: no such time */
+	uint64_t reclaim_ns;         /* by when it is asked back; 0: it is not */
 };
 
 /* fair_lease_get: FAIR_E_LEASE_NOT_FOUND. A lease whose deadline has passed is ended by it first. Claims nothing. */
@@ -450,6 +526,7 @@ struct fair_tenant_view {
 	uint32_t active_slots, waiting, absent, share;
 	bool has_account;
 	struct fair_account account; /* if it has one */
+	struct fair_tenant_policy policy;   /* its weight is never 0 */
 };
 
 /* FAIR_E_POOL_NOT_FOUND, FAIR_E_TENANT_NOT_FOUND. */
@@ -482,6 +559,15 @@ struct fair_pool_view {
 	uint64_t granted_total, released_total, expired_total, revoked_total, unclaimed_total, no_slot_total;
 	uint64_t calculator_failures;
 	struct fair_quantiles wait, hold;
+	enum fair_policy policy;
+	bool draining;
+	uint64_t slot_rest_ns, max_lease_ns, pass_over_ns, priority_step_ns;
+	uint32_t num_cordoned;         /* see fair_pool_cordoned */
+	uint32_t debt_slots;           /* active above max_slots */
+	uint32_t reserved_slots;       /* free, but kept for tenants with a reserve */
+	uint32_t resting_slots;
+	uint32_t saved_slots;          /* free, but saved for a big request */
+	double fairness_index;         /* Jain's over demanding tenants, weighted; 1 while fewer than two demand */
 };
 
 /* fair_pool_get: FAIR_E_POOL_NOT_FOUND. `now` turns the windows of the quantiles. */
@@ -512,6 +598,8 @@ FAIR_MUST_CHECK enum fair_err fair_pool_totals(const struct fair *f, const char 
 /* fair_heartbeats_unknown counts the heartbeats of leases that are not known, so that nobody knows their pool. */
 uint64_t fair_heartbeats_unknown(const struct fair *f);
 
+/* fair_pool_cordoned returns cordoned slot i, as it was configured; FAIR_SLOTS_MAX past the end or without such a pool. */
+uint32_t fair_pool_cordoned(const struct fair *f, const char *pool, uint32_t i);
 /* fair_pool_name names pool i, in the order of names; NULL past the end. */
 const char *fair_pool_name(const struct fair *f, uint32_t i);
 

@@ -20,7 +20,7 @@ static int by_number(const struct lease *a, const struct lease *b)
 
 static struct counts own_counts(const struct lease *l)
 {
-	return (struct counts){.active = l->state == FAIR_ACTIVE,
+	return (struct counts){.active = l->state == FAIR_ACTIVE ? l->slots : 0,
 	                       .present = l->state == FAIR_PENDING && l->attached > 0,
 	                       .absent = l->state == FAIR_PENDING && l->attached == 0};
 }
@@ -294,10 +294,14 @@ static void sum_tenants(struct tenant *t)
 
 	t->sum_open = t->is_open;
 	t->sum_demanding = t->is_demanding;
+	t->sum_reserved = t->policy.reserved_slots;
+	t->sum_unequal = policy_is_unequal(&t->policy);
 	for (int i = 0; i < 2; i++) {
 		if (side[i]) {
 			t->sum_open += side[i]->sum_open;
 			t->sum_demanding += side[i]->sum_demanding;
+			t->sum_reserved += side[i]->sum_reserved;
+			t->sum_unequal += side[i]->sum_unequal;
 		}
 	}
 }
@@ -367,6 +371,16 @@ uint32_t pool_open(const struct pool *p)
 uint32_t pool_demanding(const struct pool *p)
 {
 	return RB_ROOT(&p->tenants) ? RB_ROOT(&p->tenants)->sum_demanding : 0;
+}
+
+uint32_t pool_reserved(const struct pool *p)
+{
+	return RB_ROOT(&p->tenants) ? RB_ROOT(&p->tenants)->sum_reserved : 0;
+}
+
+uint32_t pool_unequal(const struct pool *p)
+{
+	return RB_ROOT(&p->tenants) ? RB_ROOT(&p->tenants)->sum_unequal : 0;
 }
 
 void busy_set(struct pool *p, struct tenant *t, uint32_t load)

@@ -83,9 +83,11 @@ static void key_free(struct fair *f, struct lease *l)
 struct lease *lease_new(struct fair *f, struct tenant *t, const struct fair_request *r)
 {
 	size_t label_size = strlen(r->label) + 1;
-	struct lease *l = memory_get(f, sizeof(*l) + label_size);
+	uint32_t slots = r->slots > 0 ? r->slots : 1;
+	struct lease *l = memory_get(f, sizeof(*l) + slots * sizeof(*l->slot_ids) + label_size);
 
-	FAIR_ASSERT(label_size <= FAIR_LABEL_MAX + 1);
+	FAIR_ASSERT(label_size <= FAIR_LABEL_MAX + 1 && slots <= FAIR_LEASE_SLOTS_MAX);
+	FAIR_ASSERT(r->priority >= -FAIR_PRIORITY_MAX && r->priority <= FAIR_PRIORITY_MAX);
 	if (!l)
 		return NULL;
 	l->id = r->id;
@@ -95,6 +97,11 @@ struct lease *lease_new(struct fair *f, struct tenant *t, const struct fair_requ
 	l->deadline_ns = l->keep_until_ns = l->timer_at = FAIR_NEVER;
 	l->attached = 1;
 	l->try_once = !r->wait;
+	l->slots = slots;
+	l->priority = r->priority;
+	l->max_lease_ns = r->max_lease_ns;
+	l->max_ns = FAIR_NEVER;
+	l->label = (char *)&l->slot_ids[slots];
 	memcpy(l->label, r->label, label_size);
 	if (r->key && !(l->key = key_new(f, l, r->key, r->key_len))) {
 		memory_put(f, l);
@@ -194,10 +201,11 @@ void lease_grant(struct fair *f, struct lease *l)
 {
 	FAIR_ASSERT(lease_is_present(l));
 	l->state = FAIR_ACTIVE;
-	l->slot_id = slots_take(&l->tenant->pool->slots);
+	for (uint32_t i = 0; i < l->slots; i++)
+		l->slot_ids[i] = slots_take(&l->tenant->pool->slots);
 	l->token = f->next_token++;
 	l->granted_ns = f->now;
-	account_take(f, l->tenant, 1);
+	account_take(f, l->tenant, l->slots);
 	tell(f, l, FAIR_EV_GRANTED);
 	lease_settle(f, l);
 }
@@ -230,6 +238,12 @@ static void count_end(struct fair *f, const struct lease *l, enum fair_reason re
 	fair_spans_add(&totals->hold, f->now - l->granted_ns);
 }
 
+static void give_slots(struct lease *l)
+{
+	for (uint32_t i = 0; i < l->slots; i++)
+		slots_give(&l->tenant->pool->slots, l->slot_ids[i]);
+}
+
 /* "A key whose place was given up or lost is free at once": only a lease that was granted keeps it. */
 void lease_end(struct fair *f, struct lease *l, enum fair_reason reason)
 {
@@ -240,8 +254,8 @@ void lease_end(struct fair *f, struct lease *l, enum fair_reason reason)
 	if (l->state == FAIR_ACTIVE) {
 		if (!l->confirmed)
 			count_grant(f, l);
-		slots_give(&p->slots, l->slot_id);
-		account_give(f, t, 1);
+		account_give(f, t, l->slots);
+		give_slots(l);
 	} else {
 		key_free(f, l);
 	}
@@ -308,7 +322,8 @@ static struct fair_place place_of(const struct lease *l)
 	                           .active_slots = c.active,
 	                           .share = p->share,
 	                           .waiting = c.present - lease_is_present(l),
-	                           .reason = FAIR_WAIT_POOL_FULL};
+	                           .reason = FAIR_WAIT_POOL_FULL,
+	                           .estimated_wait_ns = FAIR_NEVER};
 
 	if (!lease_is_present(l))
 		place.reason = FAIR_WAIT_ABSENT;
@@ -360,7 +375,8 @@ static enum fair_err acquire_known(struct fair *f, struct lease *l, const struct
 	ret->known = true;
 	if (l->state == FAIR_ENDED)
 		return FAIR_E_LEASE_ENDED;
-	if (l->asked_ttl_ns != r->ttl_ns || strcmp(l->label, r->label) != 0)
+	if (l->asked_ttl_ns != r->ttl_ns || strcmp(l->label, r->label) != 0 || l->slots != (r->slots > 0 ? r->slots : 1) ||
+	    l->priority != r->priority || l->max_lease_ns != r->max_lease_ns)
 		return FAIR_E_KEY_REUSED;
 	l->try_once = l->try_once && !r->wait;
 	attach(f, l);
@@ -379,9 +395,10 @@ static enum fair_err acquire_known(struct fair *f, struct lease *l, const struct
 static bool line_is_full(const struct lease *l)
 {
 	const struct pool *p = l->tenant->pool;
+	uint32_t own = l->tenant->policy.max_waiting;
 	struct counts c = tenant_counts(l->tenant);
 
-	return pool_counts(p).present > p->config.max_waiting || c.present + c.absent > p->config.tenant_max_waiting;
+	return pool_counts(p).present > p->config.max_waiting || c.present + c.absent > (own > 0 ? own : p->config.tenant_max_waiting);
 }
 
 /* `created`: the tenant was opened for this request, and nobody has been told yet. */
@@ -457,6 +474,11 @@ static enum fair_err acquire(struct fair *f, struct pool *p, const struct fair_r
 
 	if (err)
 		return err;
+	if (r->slots > p->config.max_slots || r->slots > FAIR_LEASE_SLOTS_MAX) {
+		if (created)
+			tenant_remove(f, t);
+		return FAIR_E_TOO_MANY_SLOTS;
+	}
 	return acquire_new(f, t, created, r, ret);
 }
 
@@ -651,8 +673,8 @@ void fair_withdraw(struct fair *f, uint64_t now, const struct fair_id *id)
 	l = unconfirmed(f, id);
 	if (!l)
 		return;
-	slots_give(&l->tenant->pool->slots, l->slot_id);
-	account_give(f, l->tenant, 1);
+	account_give(f, l->tenant, l->slots);
+	give_slots(l);
 	l->state = FAIR_PENDING;
 	l->token = 0;
 	l->granted_ns = 0;

@@ -45,10 +45,27 @@ static void assert_config(const struct fair_pool_config *config)
 	FAIR_ASSERT(length >= 1 && length <= FAIR_NAME_MAX);
 	FAIR_ASSERT(config->max_slots >= 1 && config->max_slots <= FAIR_SLOTS_MAX);
 	FAIR_ASSERT(config->min_share >= 1 && config->min_share <= config->max_slots);
+	for (uint32_t i = 0; i < config->num_cordoned; i++)
+		FAIR_ASSERT(config->cordoned[i] < FAIR_SLOTS_MAX);
+}
+
+/* *ret is NULL when none is cordoned; false without memory. */
+static bool copy_cordoned(struct fair *f, const struct fair_pool_config *config, uint32_t **ret)
+{
+	size_t size = config->num_cordoned * sizeof(**ret);
+
+	*ret = NULL;
+	if (size == 0)
+		return true;
+	*ret = memory_get(f, size);
+	if (*ret)
+		memcpy(*ret, config->cordoned, size);
+	return *ret != NULL;
 }
 
 enum fair_err fair_pool_add(struct fair *f, const struct fair_pool_config *config)
 {
+	uint32_t *cordoned = NULL;
 	const char *name;
 	struct pool *p;
 
@@ -59,12 +76,14 @@ enum fair_err fair_pool_add(struct fair *f, const struct fair_pool_config *confi
 	p = name ? memory_get(f, sizeof(*p)) : NULL;
 	if (!p)
 		return FAIR_E_NO_MEMORY;
-	if (!slots_init(f, &p->slots, config->max_slots)) {
+	if (!copy_cordoned(f, config, &cordoned) || !slots_init(f, &p->slots, config->max_slots)) {
+		memory_put(f, cordoned);
 		memory_put(f, p);
 		return FAIR_E_NO_MEMORY;
 	}
 	p->config = *config;
 	p->name = p->config.pool = name;
+	p->config.cordoned = p->cordoned = cordoned;
 	p->share = config->max_slots;
 	DL_INSERT_INORDER(f->pools, p, by_pool_name);
 	return FAIR_OK;
@@ -75,19 +94,31 @@ static void take_strange_slots(struct pool *p, uint32_t old_count)
 {
 	struct lease *l = pool_lease_after(p, 0, FAIR_ACTIVE);
 
-	for (; l; l = pool_lease_after(p, l->number, FAIR_ACTIVE))
-		if (l->slot_id >= old_count && l->slot_id < p->config.max_slots)
-			slots_take_this(&p->slots, l->slot_id);
+	for (; l; l = pool_lease_after(p, l->number, FAIR_ACTIVE)) {
+		for (uint32_t i = 0; i < l->slots; i++)
+			if (l->slot_ids[i] >= old_count && l->slot_ids[i] < p->config.max_slots)
+				slots_take_this(&p->slots, l->slot_ids[i]);
+	}
 }
 
 static enum fair_err pool_change(struct fair *f, struct pool *p, const struct fair_pool_config *config)
 {
 	uint32_t old_count = p->slots.count;
+	uint32_t *cordoned;
+	enum fair_err err = policies_fit(f, p, config);
 
-	if (config->max_slots != old_count && !slots_resize(f, &p->slots, config->max_slots))
+	if (err)
+		return err;
+	if (!copy_cordoned(f, config, &cordoned))
 		return FAIR_E_NO_MEMORY;
+	if (config->max_slots != old_count && !slots_resize(f, &p->slots, config->max_slots)) {
+		memory_put(f, cordoned);
+		return FAIR_E_NO_MEMORY;
+	}
+	memory_put(f, p->cordoned);
 	p->config = *config;
 	p->config.pool = p->name;
+	p->config.cordoned = p->cordoned = cordoned;
 	if (config->max_slots > old_count)
 		take_strange_slots(p, old_count);
 	pool_share_renew(f, p);
@@ -154,6 +185,8 @@ void pool_free(struct fair *f, struct pool *p)
 		lease_erase(f, l);
 	HASH_ITER(by_name, p->by_name, t, after_t)
 		tenant_free(f, t);
+	presets_free(f, p);
+	memory_put(f, p->cordoned);
 	slots_fini(f, &p->slots);
 	DL_DELETE(f->pools, p);
 	memory_put(f, p);
@@ -210,8 +243,10 @@ bool pool_grant_one(struct fair *f, struct pool *p)
 
 	struct tenant *t = candidate_oldest_below(p, p->share);
 
-	if (!t)
+	struct lease *l = t ? tenant_first_present(t) : NULL;
+
+	if (!l || l->slots > p->config.max_slots - pool_counts(p).active)
 		return false;
-	lease_grant(f, tenant_first_present(t));
+	lease_grant(f, l);
 	return true;
 }

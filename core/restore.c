@@ -17,14 +17,17 @@ bool fair_lease_record(const struct fair *f, const struct fair_id *id, struct fa
 	                                  .label = l->label,
 	                                  .state = l->state,
 	                                  .reason = l->reason,
-	                                  .slots = 1,
-	                                  .slot_ids = l->token ? &l->slot_id : NULL,
+	                                  .slots = l->slots,
+	                                  .slot_ids = l->token ? l->slot_ids : NULL,
 	                                  .fencing_token = l->token,
 	                                  .ttl_ns = l->ttl_ns,
 	                                  .asked_ttl_ns = l->asked_ttl_ns,
 	                                  .arrived_ns = l->arrived_ns,
 	                                  .granted_ns = l->granted_ns,
-	                                  .ended_ns = l->ended_ns};
+	                                  .ended_ns = l->ended_ns,
+	                                  .priority = l->priority,
+	                                  .max_lease_ns = l->max_lease_ns,
+	                                  .max_ns = l->state == FAIR_ACTIVE ? l->max_ns : FAIR_NEVER};
 	if (l->key) {
 		ret->key = l->key->bytes + KEY_SCOPE;
 		ret->key_len = l->key->size - KEY_SCOPE;
@@ -46,7 +49,8 @@ bool fair_tenant_record(const struct fair *f, const char *pool, const char *tena
 	                                   .automatic = t->automatic,
 	                                   .anonymous = t->anonymous,
 	                                   .revoke_below = t->doomed ? t->revoke_below : 0,
-	                                   .num_instances = t->num_instances};
+	                                   .num_instances = t->num_instances,
+	                                   .policy = t->policy};
 	return true;
 }
 
@@ -115,7 +119,7 @@ static bool tenant_record_is_sane(const struct fair_tenant_record *r)
 {
 	return name_is_sane(r->tenant) && number_is_sane(r->number) && r->revoke_below < NUMBER_MAX &&
 	       r->num_instances <= FAIR_INSTANCES_MAX && (r->instances || r->num_instances == 0) &&
-	       r->closing == (r->num_instances + r->anonymous == 0);
+	       r->closing == (r->num_instances + r->anonymous == 0) && r->policy.weight <= FAIR_WEIGHT_MAX;
 }
 
 static enum fair_err restore_instances(struct fair *f, struct tenant *t, const struct fair_tenant_record *r)
@@ -155,6 +159,7 @@ enum fair_err fair_restore_tenant(struct fair *f, uint64_t now, const struct fai
 	t->is_open = !record->closing;
 	t->anonymous = record->anonymous;
 	t->automatic = record->automatic;
+	t->policy = policy_filled(&record->policy);
 	t->revoke_below = t->refuse_below = record->revoke_below;   /* force closes to both */
 	if (t->revoke_below > 0)
 		number_used(f, t->revoke_below - 1);
@@ -168,9 +173,23 @@ enum fair_err fair_restore_tenant(struct fair *f, uint64_t now, const struct fai
 	return FAIR_OK;
 }
 
+/* Slots are given out lowest first, so that none stands there twice. */
+static bool slot_ids_are_sane(const struct fair_lease_record *r)
+{
+	for (uint32_t i = 0; i < r->slots; i++) {
+		if (r->slot_ids[i] >= FAIR_SLOTS_MAX || (i > 0 && r->slot_ids[i] <= r->slot_ids[i - 1]))
+			return false;
+	}
+	return true;
+}
+
 static bool lease_record_is_sane(const struct fair_lease_record *r)
 {
-	bool granted = r->slots == 1 && r->slot_ids && r->slot_ids[0] < FAIR_SLOTS_MAX && r->fencing_token > 0;
+	bool counted = r->slots >= 1 && r->slots <= FAIR_LEASE_SLOTS_MAX;
+	bool granted = counted && r->slot_ids && r->fencing_token > 0 && slot_ids_are_sane(r);
+
+	if (!counted || r->priority < -FAIR_PRIORITY_MAX || r->priority > FAIR_PRIORITY_MAX)
+		return false;
 
 	if (!name_is_sane(r->tenant) || !number_is_sane(r->number) || r->fencing_token >= NUMBER_MAX)
 		return false;
@@ -184,7 +203,7 @@ static bool lease_record_is_sane(const struct fair_lease_record *r)
 	case FAIR_ACTIVE:
 		return granted && r->reason == FAIR_REASON_NONE;
 	case FAIR_ENDED:
-		return (granted || r->fencing_token == 0) && r->reason > FAIR_REASON_NONE && r->reason <= FAIR_REASON_LEFT;
+		return (granted || r->fencing_token == 0) && r->reason > FAIR_REASON_NONE && r->reason <= FAIR_REASON_TOO_MANY_SLOTS;
 	}
 	return false;
 }
@@ -205,14 +224,20 @@ static enum fair_err record_tenant(struct fair *f, struct pool *p, const struct 
 	return t && (t->state != TENANT_GHOST || r->state == FAIR_ENDED) ? FAIR_OK : FAIR_E_TENANT_NOT_FOUND;
 }
 
+static bool slots_are_taken(const struct slots *s, const struct fair_lease_record *r)
+{
+	for (uint32_t i = 0; r->state == FAIR_ACTIVE && i < r->slots; i++) {
+		if (r->slot_ids[i] < s->count && !slots_is_free(s, r->slot_ids[i]))
+			return true;
+	}
+	return false;
+}
+
 /* Whether another lease has what must be this one's alone. */
 static bool is_taken(const struct fair *f, const struct tenant *t, const struct fair_lease_record *r)
 {
-	const struct slots *s = &t->pool->slots;
-
 	return lease_find(f, &r->id) || lease_number_is_taken(f, r->number) ||
-	       (r->key && key_find(f, t, r->key, r->key_len)) ||
-	       (r->state == FAIR_ACTIVE && r->slot_ids[0] < s->count && !slots_is_free(s, r->slot_ids[0]));
+	       (r->key && key_find(f, t, r->key, r->key_len)) || slots_are_taken(&t->pool->slots, r);
 }
 
 /* More than ended_max may have been kept under other settings: the first calls forget them, which is told. */
@@ -237,9 +262,11 @@ static void restore_live(struct fair *f, struct lease *l, const struct fair_leas
 	lease_insert(f, l, r->number);
 	l->state = r->state;
 	if (r->state == FAIR_ACTIVE) {
-		FAIR_ASSERT(slots_take_this(&t->pool->slots, l->slot_id));
+		for (uint32_t i = 0; i < l->slots; i++)
+			FAIR_ASSERT(slots_take_this(&t->pool->slots, l->slot_ids[i]));
+		l->max_ns = r->max_ns > 0 ? r->max_ns : FAIR_NEVER;
 		l->confirmed = l->claimed = true;
-		account_take(f, t, 1);
+		account_take(f, t, l->slots);
 		l->deadline_ns = f->now + l->ttl_ns;
 	} else {
 		l->keep_until_ns = f->now + f->config.queue_grace_ns;
@@ -256,7 +283,10 @@ static enum fair_err restore_lease(struct fair *f, struct tenant *t, const struc
 	                                     .key_len = record->key_len,
 	                                     .label = record->label,
 	                                     .ttl_ns = record->asked_ttl_ns,
-	                                     .wait = true};
+	                                     .wait = true,
+	                                     .slots = record->slots,
+	                                     .priority = record->priority,
+	                                     .max_lease_ns = record->max_lease_ns};
 	struct lease *l;
 
 	if (is_taken(f, t, record))
@@ -268,7 +298,8 @@ static enum fair_err restore_lease(struct fair *f, struct tenant *t, const struc
 	l->kept = true;
 	l->ttl_ns = record->ttl_ns;
 	l->token = record->fencing_token;
-	l->slot_id = record->slot_ids ? record->slot_ids[0] : 0;
+	if (record->slot_ids)
+		memcpy(l->slot_ids, record->slot_ids, l->slots * sizeof(*l->slot_ids));
 	l->arrived_ns = past(f, record->arrived_ns);
 	l->granted_ns = past(f, record->granted_ns);
 	if (l->token >= f->next_token)

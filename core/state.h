@@ -70,11 +70,15 @@ struct lease {
 	uint64_t deadline_ns;       /* active and confirmed: end without heartbeat */
 	uint64_t keep_until_ns;     /* without attached requests: end of queue_grace (pending) or of claim (unclaimed) */
 	uint64_t token;
-	uint32_t slot_id;
+	uint64_t max_lease_ns;      /* as asked; 0: none */
+	uint64_t max_ns;            /* active: its end at the latest; FAIR_NEVER: no such time */
+	int32_t priority;
+	uint32_t slots;
 	enum fair_reason reason;
 	bool confirmed, claimed, try_once;
 	bool kept;                  /* told to whoever keeps the state: it has to be told of its going, too */
-	char label[];
+	char *label;                /* behind the slot ids */
+	uint32_t slot_ids[];
 };
 
 RB_HEAD(pool_leases, lease);
@@ -100,6 +104,7 @@ struct tenant {
 	bool anonymous, automatic;
 	bool doomed;                /* in the list of tenants with leases below refuse_below or revoke_below */
 	bool idle;                  /* in the list of tenants that idleness changes */
+	struct fair_tenant_policy policy;
 	struct instance *instances;
 	struct tenant_leases leases;
 	uint32_t num_instances;
@@ -115,7 +120,7 @@ struct tenant {
 	bool is_open, is_demanding;
 	bool has_account;
 	struct fair_account account;   /* slot_ns less the time of now for each slot that it holds: see totals.c */
-	uint32_t sum_open, sum_demanding;
+	uint32_t sum_open, sum_demanding, sum_reserved, sum_unequal;
 
 	struct tenant *busy_prev, *busy_next;   /* in pool->busy by load: active + waiting */
 	uint32_t load;
@@ -132,6 +137,13 @@ struct tenant {
 
 RB_HEAD(tenants, tenant);
 RB_HEAD(candidates, tenant);
+
+/* The policy with which a tenant of this name begins. */
+struct preset {
+	struct preset *next;
+	struct fair_tenant_policy policy;
+	char tenant[FAIR_NAME_MAX + 1];
+};
 
 /* The free slots of a pool: bits in levels, each bit of a level telling whether a word of the one below has any. */
 #define SLOT_LEVELS 4
@@ -167,6 +179,8 @@ struct pool {
 	struct pool *prev, *next;   /* in the order of names */
 	struct fair_pool_config config;
 	const char *name;
+	uint32_t *cordoned;         /* of the configuration, our copy */
+	struct preset *presets;
 	struct tenant *by_name;
 	struct tenants tenants;
 	struct tenant *busy[BUSY_BINS];   /* tenants by load, in bins of a histogram: a change costs no search */
@@ -237,6 +251,8 @@ void tenants_changed(struct tenant *t);
 struct tenant *tenants_after(const struct pool *p, uint64_t number);
 uint32_t pool_open(const struct pool *p);
 uint32_t pool_demanding(const struct pool *p);
+uint32_t pool_reserved(const struct pool *p);   /* by the policies of its tenants */
+uint32_t pool_unequal(const struct pool *p);    /* tenants with a policy that `equal` refuses */
 void busy_set(struct pool *p, struct tenant *t, uint32_t load);
 struct tenant *busy_next(const struct pool *p, const struct tenant *t);
 void candidate_set(struct pool *p, struct tenant *t, bool candidate, uint32_t held, uint64_t first_waiter);
@@ -271,6 +287,13 @@ void pool_share_update(struct fair *f, struct pool *p);   /* after a change of t
 void pool_share_renew(struct fair *f, struct pool *p);    /* after a change of what the share is worked out from */
 bool pool_grant_one(struct fair *f, struct pool *p);
 void pool_free(struct fair *f, struct pool *p);
+
+/* tenant_policy.c */
+struct fair_tenant_policy policy_filled(const struct fair_tenant_policy *policy);
+bool policy_is_unequal(const struct fair_tenant_policy *policy);   /* policy equal refuses it */
+enum fair_err policies_fit(const struct fair *f, const struct pool *p, const struct fair_pool_config *config);
+void policy_begin(struct tenant *t);                    /* of a new tenant: its preset, or the neutral one */
+void presets_free(struct fair *f, struct pool *p);
 
 /* tenant.c */
 struct tenant *tenant_find(const struct pool *p, const struct fair *f, const char *name);   /* ghosts too */

@@ -112,6 +112,7 @@ enum fair_err tenant_open(struct fair *f, struct pool *p, const char *name, stru
 		t->state = TENANT_OPEN;
 		t->is_open = true;
 		t->anonymous = t->automatic = false;
+		policy_begin(t);
 		tenants_insert(p, t);
 		account_open(f, t);
 	}
@@ -175,6 +176,7 @@ void tenant_remove(struct fair *f, struct tenant *t)
 	doomed_leave(f, t);
 	candidate_set(p, t, false, 0, 0);
 	t->is_open = t->is_demanding = false;
+	t->policy = policy_filled(NULL);
 	tenants_changed(t);
 	tenants_remove(p, t);
 	pool_share_update(f, p);

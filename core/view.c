@@ -14,15 +14,17 @@ static void lease_view(const struct lease *l, struct fair_lease_view *ret)
 	                                .present = lease_is_present(l),
 	                                .claimed = l->claimed,
 	                                .keyed = l->key != NULL,
-	                                .slots = 1,
-	                                .slot_ids = l->state == FAIR_PENDING ? NULL : &l->slot_id,
+	                                .slots = l->slots,
+	                                .slot_ids = l->state == FAIR_PENDING ? NULL : l->slot_ids,
 	                                .fencing_token = l->token,
 	                                .ttl_ns = l->ttl_ns,
 	                                .arrived_ns = l->arrived_ns,
 	                                .granted_ns = l->granted_ns,
 	                                .ended_ns = l->ended_ns,
 	                                .deadline_ns = l->deadline_ns,
-	                                .reason = l->reason};
+	                                .reason = l->reason,
+	                                .priority = l->priority,
+	                                .max_ns = l->max_ns};
 }
 
 enum fair_err fair_lease_get(struct fair *f, uint64_t now, const struct fair_id *id, struct fair_lease_view *ret)
@@ -70,7 +72,8 @@ static void tenant_view(const struct fair *f, const struct tenant *t, struct fai
 	                                 .waiting = c.present,
 	                                 .absent = c.absent,
 	                                 .share = t->pool->share,
-	                                 .has_account = t->has_account};
+	                                 .has_account = t->has_account,
+	                                 .policy = t->policy};
 	if (t->has_account)
 		ret->account = account_now(f, &t->account, c.active);
 }
@@ -160,7 +163,16 @@ enum fair_err fair_pool_get(struct fair *f, uint64_t now, const char *pool, stru
 	                               .no_slot_total = totals->no_slot,
 	                               .calculator_failures = p->calculator_failures,
 	                               .wait = window_quantiles(&p->wait, now),
-	                               .hold = window_quantiles(&p->hold, now)};
+	                               .hold = window_quantiles(&p->hold, now),
+	                               .policy = p->config.policy,
+	                               .draining = p->config.draining,
+	                               .slot_rest_ns = p->config.slot_rest_ns,
+	                               .max_lease_ns = p->config.max_lease_ns,
+	                               .pass_over_ns = p->config.pass_over_ns,
+	                               .priority_step_ns = p->config.priority_step_ns,
+	                               .num_cordoned = p->config.num_cordoned,
+	                               .debt_slots = c.active > p->config.max_slots ? c.active - p->config.max_slots : 0,
+	                               .fairness_index = 1};
 	return FAIR_OK;
 }
 
@@ -179,6 +191,13 @@ enum fair_err fair_pool_totals(const struct fair *f, const char *pool, struct fa
 uint64_t fair_heartbeats_unknown(const struct fair *f)
 {
 	return f->heartbeats_unknown;
+}
+
+uint32_t fair_pool_cordoned(const struct fair *f, const char *pool, uint32_t i)
+{
+	const struct pool *p = pool_find(f, pool);
+
+	return p && i < p->config.num_cordoned ? p->cordoned[i] : FAIR_SLOTS_MAX;
 }
 
 const char *fair_pool_name(const struct fair *f, uint32_t i)

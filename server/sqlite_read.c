@@ -238,7 +238,7 @@ static bool fail_row(const struct row *row, const char *name, enum fair_err err,
 static bool take_tenant(struct row *row, void *context, char *error)
 {
 	struct restoring *restoring = context;
-	struct fair_tenant_record record;
+	struct fair_tenant_record record = {0};
 	enum fair_err err = FAIR_OK;
 	char name[2 * FAIR_NAME_MAX + 32];
 
@@ -269,7 +269,7 @@ static void count_lease(struct sqlite_counts *counts, enum fair_state state)
 static bool take_lease(struct row *row, void *context, char *error)
 {
 	struct restoring *restoring = context;
-	struct fair_lease_record record;
+	struct fair_lease_record record = {0};
 	enum fair_err err = FAIR_OK;
 	uint32_t num_slot_ids;
 	char name[64];

@@ -456,6 +456,8 @@ static void end(struct fair *f, struct ending how, const char *id)
 		fair_advance(f, 10000 * MS, 100);
 		break;
 	case FAIR_REASON_NONE:
+	case FAIR_REASON_MAX_LEASE:
+	case FAIR_REASON_TOO_MANY_SLOTS:
 		cr_assert_fail();
 	}
 }
@@ -858,6 +860,7 @@ Test(restore, ends_beyond_ended_max_are_forgotten_oldest_first_and_told)
 
 /* ---- records that are not those of one state ---- */
 
+static const uint32_t twice[] = {2, 2}, falling[] = {2, 1}, half_taken[] = {0, 2};
 static const uint32_t slot_0[] = {0}, slot_1[] = {1}, slot_2[] = {2}, slot_far[] = {FAIR_SLOTS_MAX};
 
 /* An active lease of `a` in slot 2 that nothing in `others` has. */
@@ -945,7 +948,13 @@ Test(restore, a_lease_that_cannot_be_is_refused_and_leaves_nothing)
 	REFUSED_LEASE(FAIR_E_BAD_RECORD, r.number = UINT64_C(1) << 53);
 	REFUSED_LEASE(FAIR_E_BAD_RECORD, r.ttl_ns = 0);
 	REFUSED_LEASE(FAIR_E_BAD_RECORD, r.asked_ttl_ns = 0);
-	REFUSED_LEASE(FAIR_E_BAD_RECORD, r.slots = 2);
+	REFUSED_LEASE(FAIR_E_BAD_RECORD, r.slots = 0);
+	REFUSED_LEASE(FAIR_E_BAD_RECORD, r.slots = FAIR_LEASE_SLOTS_MAX + 1);
+	REFUSED_LEASE(FAIR_E_BAD_RECORD, r.slots = 2; r.slot_ids = twice);
+	REFUSED_LEASE(FAIR_E_BAD_RECORD, r.slots = 2; r.slot_ids = falling);
+	REFUSED_LEASE(FAIR_E_BAD_RECORD, r.slots = 2; r.slot_ids = half_taken);
+	REFUSED_LEASE(FAIR_E_BAD_RECORD, r.priority = FAIR_PRIORITY_MAX + 1);
+	REFUSED_LEASE(FAIR_E_BAD_RECORD, r.priority = -FAIR_PRIORITY_MAX - 1);
 	REFUSED_LEASE(FAIR_E_BAD_RECORD, r.slot_ids = NULL);
 	REFUSED_LEASE(FAIR_E_BAD_RECORD, r.slot_ids = slot_far);
 	REFUSED_LEASE(FAIR_E_BAD_RECORD, r.fencing_token = 0);
@@ -954,7 +963,7 @@ Test(restore, a_lease_that_cannot_be_is_refused_and_leaves_nothing)
 	REFUSED_LEASE(FAIR_E_BAD_RECORD, r.state = FAIR_PENDING);
 	REFUSED_LEASE(FAIR_E_BAD_RECORD, r.state = FAIR_PENDING; r.fencing_token = 0; r.key = NULL; r.key_len = 0);
 	REFUSED_LEASE(FAIR_E_BAD_RECORD, r.state = FAIR_ENDED);
-	REFUSED_LEASE(FAIR_E_BAD_RECORD, r.state = FAIR_ENDED; r.reason = FAIR_REASON_LEFT + 1);
+	REFUSED_LEASE(FAIR_E_BAD_RECORD, r.state = FAIR_ENDED; r.reason = FAIR_REASON_TOO_MANY_SLOTS + 1);
 	REFUSED_LEASE(FAIR_E_BAD_RECORD, r.state = FAIR_ENDED + 1);
 
 	/* What another has. */

@@ -21,6 +21,7 @@ static struct counts check_leases(const struct fair *f, const struct tenant *t, 
 			FAIR_ASSERT(l->token < f->next_token);
 		for (uint32_t i = 0; l->state == FAIR_ACTIVE && i < l->slots; i++)
 			FAIR_ASSERT(!slots_is_free(&t->pool->slots, l->slot_ids[i]));
+		FAIR_ASSERT(l->state == FAIR_ACTIVE || (l->max_ns == FAIR_NEVER && l->reclaim_ns == 0));
 		if (l->state == FAIR_PENDING && !lease_is_present(l))
 			FAIR_ASSERT(l->key && l->keep_until_ns != FAIR_NEVER);
 		if (l->state == FAIR_PENDING && t->state == TENANT_CLOSING)
@@ -58,10 +59,45 @@ static void check_rest(const struct fair *f, const struct pool *p)
 {
 	const struct tenant *t;
 
-	if (p->held || f->more || pool_counts(p).active >= p->config.max_slots)
+	if (f->more || pool_room(p) == 0)
 		return;
 	for (t = p->by_name; t; t = t->by_name.next)
 		FAIR_ASSERT(!(t->candidate && tenant_counts(t).active < p->share));
+}
+
+static void check_slots(const struct pool *p, uint32_t held)
+{
+	const struct slots *s = &p->slots;
+	uint32_t free_slots = 0, usable = 0, resting = 0, cordoned = 0, in_list = 0;
+	uint64_t since = 0;
+
+	FAIR_ASSERT(s->count == p->config.max_slots);
+	for (uint32_t i = 0; i < s->count; i++) {
+		bool may = slots_is_free(s, i) && !slots_is_cordoned(s, i) && !slots_is_resting(s, i);
+
+		FAIR_ASSERT(slots_is_usable(s, i) == may);
+		FAIR_ASSERT(!slots_is_resting(s, i) || slots_is_free(s, i));
+		free_slots += slots_is_free(s, i);
+		usable += may;
+		resting += slots_is_resting(s, i);
+		cordoned += slots_is_cordoned(s, i);
+	}
+	for (uint32_t i = 0; i < p->config.num_cordoned; i++) {
+		bool again = false;
+
+		for (uint32_t k = 0; k < i; k++)
+			again = again || p->cordoned[k] == p->cordoned[i];
+		FAIR_ASSERT(p->cordoned[i] >= s->count || slots_is_cordoned(s, p->cordoned[i]));
+		cordoned -= p->cordoned[i] < s->count && !again;
+	}
+	FAIR_ASSERT(cordoned == 0);
+	for (uint32_t i = s->first_rest; in_list < resting; i = s->rests[i].next, in_list++) {
+		FAIR_ASSERT(slots_is_resting(s, i) && s->rests[i].since >= since);
+		since = s->rests[i].since;
+	}
+	FAIR_ASSERT(resting == 0 || s->last_rest < s->count);
+	FAIR_ASSERT(resting == s->resting && usable == s->usable && p->resting == (resting > 0));
+	FAIR_ASSERT(free_slots + held == s->count);
 }
 
 static void check_pool(const struct fair *f, const struct pool *p)
@@ -69,7 +105,7 @@ static void check_pool(const struct fair *f, const struct pool *p)
 	const struct tenant *t;
 	const struct lease *l;
 	struct counts c = {0}, sum = pool_counts(p);
-	uint32_t open = 0, demanding = 0, free_slots = 0, strange_slots = 0, ended = 0;
+	uint32_t open = 0, demanding = 0, strange_slots = 0, ended = 0;
 	uint32_t accounts = 0, others_active = 0;
 
 	for (t = p->by_name; t; t = t->by_name.next) {
@@ -86,8 +122,6 @@ static void check_pool(const struct fair *f, const struct pool *p)
 		for (uint32_t i = 0; i < l->slots; i++)
 			strange_slots += l->slot_ids[i] >= p->config.max_slots;
 	}
-	for (uint32_t i = 0; i < p->config.max_slots; i++)
-		free_slots += slots_is_free(&p->slots, i);
 	DL_FOREACH(p->ended, l) {
 		FAIR_ASSERT(l->state == FAIR_ENDED && l->reason != FAIR_REASON_NONE);
 		FAIR_ASSERT(!l->next || l->next->ended_ns >= l->ended_ns);
@@ -96,7 +130,7 @@ static void check_pool(const struct fair *f, const struct pool *p)
 	FAIR_ASSERT(c.active == sum.active && c.present == sum.present && c.absent == sum.absent);
 	FAIR_ASSERT(open == pool_open(p) && demanding == pool_demanding(p) && demanding == p->share_demanding);
 	FAIR_ASSERT(p->share >= p->config.min_share && (demanding > 0 || p->share == p->config.max_slots));
-	FAIR_ASSERT(free_slots + c.active - strange_slots == p->config.max_slots);
+	check_slots(p, c.active - strange_slots);
 	FAIR_ASSERT(accounts == p->accounts && accounts <= f->config.accounts_max && others_active == p->others_active);
 	FAIR_ASSERT(ended == p->num_ended && (ended <= f->config.ended_max || f->crowded));
 	check_rest(f, p);
@@ -110,6 +144,8 @@ void fair_check(const struct fair *f, uint64_t now)
 	FAIR_ASSERT(now >= f->now);
 	if (first && !f->more && f->late_ns == 0)
 		FAIR_ASSERT(first->timer_at > f->now);
+	if (!f->more)
+		FAIR_ASSERT(pool_rest_deadline(f) > f->now);
 	DL_FOREACH(f->pools, p)
 		check_pool(f, p);
 }

@@ -190,7 +190,7 @@ static bool tenant_due(struct fair *f, uint64_t due)
 
 /*
  * Brings all pools to rest: each end is followed by the grants it allows before the next one. A grant comes before an
- * end, the end of what was unregistered before what time ends.
+ * end, the end of what was unregistered before what time ends, and of that the end of a rest comes first.
  */
 static void work(struct fair *f, uint32_t budget)
 {
@@ -200,7 +200,7 @@ static void work(struct fair *f, uint32_t budget)
 	for (; budget > 0; budget--) {
 		if (f->event_count + EVENTS_RESERVE > f->event_max)
 			return;
-		if (grant_one(f) || tenant_doom_one(f) || lease_due(f, due) || forget_due(f, due) || tenant_due(f, due))
+		if (grant_one(f) || tenant_doom_one(f) || pool_rest_due(f) || lease_due(f, due) || forget_due(f, due) || tenant_due(f, due))
 			continue;
 		f->more = false;
 		return;
@@ -243,6 +243,8 @@ uint64_t fair_next_deadline(const struct fair *f)
 		next = f->ended->ended_ns + f->config.key_memory_ns;
 	if (f->idle && f->idle->idle_since + f->config.tenant_idle_ns < next)
 		next = f->idle->idle_since + f->config.tenant_idle_ns;
+	if (pool_rest_deadline(f) < next)
+		next = pool_rest_deadline(f);
 	return next;
 }
 

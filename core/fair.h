@@ -38,6 +38,7 @@ extern "C" {
 #define FAIR_PRIORITY_MAX 10       /* of a request; the least is -10 */
 #define FAIR_PASS_OVER_NS UINT64_C(5000000000)       /* the documented defaults of a pool: 5 s ... */
 #define FAIR_PRIORITY_STEP_NS UINT64_C(30000000000)  /* ... and 30 s */
+#define FAIR_SPAN_MAX (UINT64_C(1) << 60)            /* of a span of time in a configuration, ns: 36 years */
 #define FAIR_NEVER UINT64_MAX      /* a deadline that does not come */
 
 /* What a call can answer: name in C, problem code of the HTTP API. FAIR_OK is 0. */

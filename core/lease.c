@@ -86,6 +86,7 @@ struct lease *lease_new(struct fair *f, struct tenant *t, const struct fair_requ
 	uint32_t slots = r->slots > 0 ? r->slots : 1;
 	struct lease *l = memory_get(f, sizeof(*l) + slots * sizeof(*l->slot_ids) + label_size);
 
+	FAIR_ASSERT(r->max_lease_ns <= FAIR_SPAN_MAX);
 	FAIR_ASSERT(label_size <= FAIR_LABEL_MAX + 1 && slots <= FAIR_LEASE_SLOTS_MAX);
 	FAIR_ASSERT(r->priority >= -FAIR_PRIORITY_MAX && r->priority <= FAIR_PRIORITY_MAX);
 	if (!l)
@@ -179,14 +180,20 @@ void lease_erase(struct fair *f, struct lease *l)
 	lease_free(f, l);
 }
 
+/* "A grant that is neither confirmed nor withdrawn has no ttl": and no longest life, as nobody was told of it. */
+static uint64_t end_by_ttl_or_max(const struct lease *l)
+{
+	if (l->state != FAIR_ACTIVE || !l->confirmed)
+		return FAIR_NEVER;
+	return l->deadline_ns < l->max_ns ? l->deadline_ns : l->max_ns;
+}
+
 /* The one time at which something happens to a lease by itself. */
 static void timer_update(struct fair *f, struct lease *l)
 {
-	uint64_t at = l->keep_until_ns;
+	uint64_t end = end_by_ttl_or_max(l);
 
-	if (l->state == FAIR_ACTIVE && l->deadline_ns < at)
-		at = l->deadline_ns;
-	timer_set(f, l, at);
+	timer_set(f, l, end < l->keep_until_ns ? end : l->keep_until_ns);
 }
 
 /* After any change of a lease's state, presence or times. */
@@ -197,6 +204,16 @@ void lease_settle(struct fair *f, struct lease *l)
 	tenant_settle(f, l->tenant);
 }
 
+/* "The lease ends at granted + the smaller of the pool's and its own": what the pool says later changes no lease. */
+static uint64_t longest(const struct lease *l)
+{
+	uint64_t own = l->max_lease_ns, of_pool = l->tenant->pool->config.max_lease_ns;
+
+	if (own == 0 || (of_pool > 0 && of_pool < own))
+		own = of_pool;
+	return own > 0 ? l->granted_ns + own : FAIR_NEVER;
+}
+
 void lease_grant(struct fair *f, struct lease *l)
 {
 	FAIR_ASSERT(lease_is_present(l));
@@ -205,6 +222,7 @@ void lease_grant(struct fair *f, struct lease *l)
 		l->slot_ids[i] = slots_take(&l->tenant->pool->slots);
 	l->token = f->next_token++;
 	l->granted_ns = f->now;
+	l->max_ns = longest(l);
 	account_take(f, l->tenant, l->slots);
 	tell(f, l, FAIR_EV_GRANTED);
 	lease_settle(f, l);
@@ -244,6 +262,17 @@ static void give_slots(struct lease *l)
 		slots_give(&l->tenant->pool->slots, l->slot_ids[i]);
 }
 
+/* "The slots of a lease that ended as expired, revoked, max-lease or unclaimed rest, since its tab may still run." */
+void lease_rest_slots(struct fair *f, const struct lease *l, enum fair_reason reason, uint64_t since)
+{
+	struct pool *p = l->tenant->pool;
+
+	if (p->config.slot_rest_ns == 0 || reason == FAIR_REASON_RELEASED)
+		return;
+	for (uint32_t i = 0; i < l->slots; i++)
+		pool_slot_rests(f, p, l->slot_ids[i], since);
+}
+
 /* "A key whose place was given up or lost is free at once": only a lease that was granted keeps it. */
 void lease_end(struct fair *f, struct lease *l, enum fair_reason reason)
 {
@@ -256,6 +285,7 @@ void lease_end(struct fair *f, struct lease *l, enum fair_reason reason)
 			count_grant(f, l);
 		account_give(f, t, l->slots);
 		give_slots(l);
+		lease_rest_slots(f, l, reason, f->now);
 	} else {
 		key_free(f, l);
 	}
@@ -289,8 +319,10 @@ void lease_timer_over(struct fair *f, struct lease *l)
 {
 	if (l->state == FAIR_PENDING)
 		lease_end(f, l, FAIR_REASON_PLACE_LOST);
+	else if (l->keep_until_ns < end_by_ttl_or_max(l))
+		lease_end(f, l, FAIR_REASON_UNCLAIMED);
 	else
-		lease_end(f, l, l->deadline_ns <= l->keep_until_ns ? FAIR_REASON_EXPIRED : FAIR_REASON_UNCLAIMED);
+		lease_end(f, l, l->max_ns <= l->deadline_ns ? FAIR_REASON_MAX_LEASE : FAIR_REASON_EXPIRED);
 }
 
 /* "A lease is alive while now < deadline, and ended from then on for every call", also when the sweep is not there yet. */
@@ -329,8 +361,12 @@ static struct fair_place place_of(const struct lease *l)
 		place.reason = FAIR_WAIT_ABSENT;
 	else if (p->held)
 		place.reason = FAIR_WAIT_HELD;
+	else if (p->config.draining)
+		place.reason = FAIR_WAIT_POOL_DRAINING;
 	else if (c.active >= p->share)
 		place.reason = FAIR_WAIT_AT_SHARE;
+	else if (pool_room(p) < l->slots && p->slots.resting > 0)
+		place.reason = FAIR_WAIT_RESTING;
 	return place;
 }
 
@@ -678,6 +714,7 @@ void fair_withdraw(struct fair *f, uint64_t now, const struct fair_id *id)
 	l->state = FAIR_PENDING;
 	l->token = 0;
 	l->granted_ns = 0;
+	l->max_ns = FAIR_NEVER;
 	l->claimed = false;
 	if (l->attached == 0)
 		l->keep_until_ns = now + f->config.queue_grace_ns;

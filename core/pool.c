@@ -45,6 +45,7 @@ static void assert_config(const struct fair_pool_config *config)
 	FAIR_ASSERT(length >= 1 && length <= FAIR_NAME_MAX);
 	FAIR_ASSERT(config->max_slots >= 1 && config->max_slots <= FAIR_SLOTS_MAX);
 	FAIR_ASSERT(config->min_share >= 1 && config->min_share <= config->max_slots);
+	FAIR_ASSERT(config->slot_rest_ns <= FAIR_SPAN_MAX && config->max_lease_ns <= FAIR_SPAN_MAX);
 	for (uint32_t i = 0; i < config->num_cordoned; i++)
 		FAIR_ASSERT(config->cordoned[i] < FAIR_SLOTS_MAX);
 }
@@ -63,6 +64,12 @@ static bool copy_cordoned(struct fair *f, const struct fair_pool_config *config,
 	return *ret != NULL;
 }
 
+static void cordon_all(struct pool *p, bool on)
+{
+	for (uint32_t i = 0; i < p->config.num_cordoned; i++)
+		slots_cordon(&p->slots, p->cordoned[i], on);
+}
+
 enum fair_err fair_pool_add(struct fair *f, const struct fair_pool_config *config)
 {
 	uint32_t *cordoned = NULL;
@@ -76,7 +83,7 @@ enum fair_err fair_pool_add(struct fair *f, const struct fair_pool_config *confi
 	p = name ? memory_get(f, sizeof(*p)) : NULL;
 	if (!p)
 		return FAIR_E_NO_MEMORY;
-	if (!copy_cordoned(f, config, &cordoned) || !slots_init(f, &p->slots, config->max_slots)) {
+	if (!copy_cordoned(f, config, &cordoned) || !slots_init(f, &p->slots, config->max_slots, config->slot_rest_ns > 0)) {
 		memory_put(f, cordoned);
 		memory_put(f, p);
 		return FAIR_E_NO_MEMORY;
@@ -84,6 +91,7 @@ enum fair_err fair_pool_add(struct fair *f, const struct fair_pool_config *confi
 	p->config = *config;
 	p->name = p->config.pool = name;
 	p->config.cordoned = p->cordoned = cordoned;
+	cordon_all(p, true);
 	p->share = config->max_slots;
 	DL_INSERT_INORDER(f->pools, p, by_pool_name);
 	return FAIR_OK;
@@ -101,6 +109,57 @@ static void take_strange_slots(struct pool *p, uint32_t old_count)
 	}
 }
 
+/* The list of pools with resting slots, after any change of these. */
+void pool_rests_settle(struct fair *f, struct pool *p)
+{
+	bool resting = p->slots.resting > 0;
+
+	if (resting && !p->resting)
+		DL_APPEND2(f->resting, p, resting_prev, resting_next);
+	else if (!resting && p->resting)
+		DL_DELETE2(f->resting, p, resting_prev, resting_next);
+	p->resting = resting;
+}
+
+void pool_slot_rests(struct fair *f, struct pool *p, uint32_t slot, uint64_t since)
+{
+	slots_rest(&p->slots, slot, since);
+	pool_rests_settle(f, p);
+}
+
+/* A rest lasts as long as the configuration says now, also one that began before. */
+static uint64_t rest_end(const struct pool *p)
+{
+	return slots_resting_since(&p->slots) + p->config.slot_rest_ns;
+}
+
+bool pool_rest_due(struct fair *f)
+{
+	struct pool *p;
+
+	DL_FOREACH2(f->resting, p, resting_next) {
+		if (rest_end(p) <= f->now) {
+			slots_rest_over(&p->slots, p->slots.first_rest);
+			pool_rests_settle(f, p);
+			pool_dirty(f, p);
+			return true;
+		}
+	}
+	return false;
+}
+
+uint64_t pool_rest_deadline(const struct fair *f)
+{
+	uint64_t first = FAIR_NEVER;
+	const struct pool *p;
+
+	DL_FOREACH2(f->resting, p, resting_next) {
+		if (rest_end(p) < first)
+			first = rest_end(p);
+	}
+	return first;
+}
+
 static enum fair_err pool_change(struct fair *f, struct pool *p, const struct fair_pool_config *config)
 {
 	uint32_t old_count = p->slots.count;
@@ -111,14 +170,18 @@ static enum fair_err pool_change(struct fair *f, struct pool *p, const struct fa
 		return err;
 	if (!copy_cordoned(f, config, &cordoned))
 		return FAIR_E_NO_MEMORY;
-	if (config->max_slots != old_count && !slots_resize(f, &p->slots, config->max_slots)) {
+	if ((config->max_slots != old_count || (config->slot_rest_ns > 0 && !p->slots.rests)) &&
+	    !slots_resize(f, &p->slots, config->max_slots, config->slot_rest_ns > 0)) {
 		memory_put(f, cordoned);
 		return FAIR_E_NO_MEMORY;
 	}
+	cordon_all(p, false);
 	memory_put(f, p->cordoned);
 	p->config = *config;
 	p->config.pool = p->name;
 	p->config.cordoned = p->cordoned = cordoned;
+	cordon_all(p, true);
+	pool_rests_settle(f, p);
 	if (config->max_slots > old_count)
 		take_strange_slots(p, old_count);
 	pool_share_renew(f, p);
@@ -152,6 +215,8 @@ static void pool_close(struct fair *f, struct pool *p)
 	}
 	if (p->dirty)
 		DL_DELETE2(f->dirty, p, dirty_prev, dirty_next);
+	if (p->resting)
+		DL_DELETE2(f->resting, p, resting_prev, resting_next);
 }
 
 enum fair_err fair_pool_remove(struct fair *f, uint64_t now, const char *pool)
@@ -235,10 +300,21 @@ void pool_share_renew(struct fair *f, struct pool *p)
 	pool_dirty(f, p);
 }
 
+/* After shrinking, what is in use beyond the pool is a debt: it is paid before anything is granted. */
+uint32_t pool_room(const struct pool *p)
+{
+	uint32_t active = pool_counts(p).active, most;
+
+	if (p->held || p->config.draining || active >= p->config.max_slots)
+		return 0;
+	most = p->config.max_slots - active;
+	return most < p->slots.usable ? most : p->slots.usable;
+}
+
 /* Grants the oldest request that may be granted: present, first of its tenant, and its tenant below the share. */
 bool pool_grant_one(struct fair *f, struct pool *p)
 {
-	if (p->held || pool_counts(p).active >= p->config.max_slots)
+	if (pool_room(p) == 0)
 		return false;
 
 	struct tenant *t = candidate_oldest_below(p, p->share);

@@ -193,7 +193,7 @@ static bool lease_record_is_sane(const struct fair_lease_record *r)
 
 	if (!name_is_sane(r->tenant) || !number_is_sane(r->number) || r->fencing_token >= NUMBER_MAX)
 		return false;
-	if (r->ttl_ns == 0 || r->asked_ttl_ns == 0 || strlen(r->label) > FAIR_LABEL_MAX)
+	if (r->max_lease_ns > FAIR_SPAN_MAX || r->ttl_ns == 0 || r->asked_ttl_ns == 0 || strlen(r->label) > FAIR_LABEL_MAX)
 		return false;
 	if (r->key && (r->key_len == 0 || r->key_len > FAIR_KEY_MAX))
 		return false;
@@ -252,7 +252,17 @@ static void restore_ended(struct fair *f, struct lease *l, const struct fair_lea
 	if (f->ended && l->ended_ns < f->ended->all_prev->ended_ns)
 		l->ended_ns = f->ended->all_prev->ended_ns;
 	lease_remember(f, l);
+	if (l->token > 0 && l->ended_ns + l->tenant->pool->config.slot_rest_ns > f->now)
+		lease_rest_slots(f, l, l->reason, l->ended_ns);
 	f->crowded = f->crowded || l->tenant->pool->num_ended > f->config.ended_max;
+}
+
+/* The longest life is kept also when the clock was set back: then the lease was granted now. */
+static uint64_t restored_max(const struct lease *l, const struct fair_lease_record *r)
+{
+	if (r->max_ns == 0 || r->max_ns == FAIR_NEVER)
+		return FAIR_NEVER;
+	return l->granted_ns + (r->max_ns > r->granted_ns ? r->max_ns - r->granted_ns : 0);
 }
 
 static void restore_live(struct fair *f, struct lease *l, const struct fair_lease_record *r)
@@ -264,7 +274,8 @@ static void restore_live(struct fair *f, struct lease *l, const struct fair_leas
 	if (r->state == FAIR_ACTIVE) {
 		for (uint32_t i = 0; i < l->slots; i++)
 			FAIR_ASSERT(slots_take_this(&t->pool->slots, l->slot_ids[i]));
-		l->max_ns = r->max_ns > 0 ? r->max_ns : FAIR_NEVER;
+		pool_rests_settle(f, t->pool);
+		l->max_ns = restored_max(l, r);
 		l->confirmed = l->claimed = true;
 		account_take(f, t, l->slots);
 		l->deadline_ns = f->now + l->ttl_ns;

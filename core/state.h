@@ -72,6 +72,7 @@ struct lease {
 	uint64_t token;
 	uint64_t max_lease_ns;      /* as asked; 0: none */
 	uint64_t max_ns;            /* active: its end at the latest; FAIR_NEVER: no such time */
+	uint64_t reclaim_ns;        /* active: by when it is asked back, as the last heartbeat was told; 0: it is not */
 	int32_t priority;
 	uint32_t slots;
 	enum fair_reason reason;
@@ -145,13 +146,25 @@ struct preset {
 	char tenant[FAIR_NAME_MAX + 1];
 };
 
-/* The free slots of a pool: bits in levels, each bit of a level telling whether a word of the one below has any. */
+/* What keeps a slot from being granted. */
+enum slot_mark { SLOT_HELD, SLOT_CORDONED, SLOT_RESTING, SLOT_MARKS };
+
+/* The rest of a slot, in the list of those that rest. */
+struct rest {
+	uint64_t since;
+	uint32_t prev, next;
+};
+
+/* The usable slots: bits in levels, each bit of a level telling whether a word of the one below has any. */
 #define SLOT_LEVELS 4
 struct slots {
 	uint64_t *level[SLOT_LEVELS];
+	uint64_t *marks[SLOT_MARKS];
+	struct rest *rests;         /* by slot; NULL as long as none may rest */
 	uint32_t words[SLOT_LEVELS];
 	uint32_t levels;
-	uint32_t count;
+	uint32_t count, usable, resting;
+	uint32_t first_rest, last_rest;
 };
 
 /* A histogram with 32 steps to each power of two: quantiles within 4 %. */
@@ -194,6 +207,8 @@ struct pool {
 	bool held;
 	struct pool *dirty_prev, *dirty_next;
 	bool dirty;                 /* in the list of pools in which something may be granted */
+	struct pool *resting_prev, *resting_next;
+	bool resting;               /* in the list of pools that have a resting slot */
 	uint64_t calculator_failures;
 	struct window wait, hold;
 	struct fair_pool_totals totals;
@@ -218,6 +233,7 @@ struct fair {
 	struct lease *ended;        /* in the order in which they are forgotten */
 	struct tenant *doomed, *idle;
 	struct pool *dirty;
+	struct pool *resting;
 	uint64_t heartbeats_unknown;
 	bool more;                  /* work was left when a budget ran out */
 	bool crowded;               /* restored pools may remember more than ended_max: that is work, too */
@@ -258,14 +274,21 @@ struct tenant *busy_next(const struct pool *p, const struct tenant *t);
 void candidate_set(struct pool *p, struct tenant *t, bool candidate, uint32_t held, uint64_t first_waiter);
 struct tenant *candidate_oldest_below(const struct pool *p, uint32_t share);
 
-/* slots.c */
-bool slots_resize(struct fair *f, struct slots *s, uint32_t count);   /* new ones are free; false without memory */
-bool slots_init(struct fair *f, struct slots *s, uint32_t count);
+/* slots.c; one past the count is nobody's: it never comes back, and nothing is said of it */
+bool slots_init(struct fair *f, struct slots *s, uint32_t count, bool rests);   /* all are usable; false without memory */
+bool slots_resize(struct fair *f, struct slots *s, uint32_t count, bool rests);
 void slots_fini(struct fair *f, struct slots *s);
-uint32_t slots_take(struct slots *s);      /* the lowest free one; there must be one */
-bool slots_take_this(struct slots *s, uint32_t slot);   /* false when it is taken; one past the count is nobody's */
-void slots_give(struct slots *s, uint32_t slot);        /* one past the count never comes back */
-bool slots_is_free(const struct slots *s, uint32_t slot);
+bool slots_is_usable(const struct slots *s, uint32_t slot);
+uint32_t slots_take(struct slots *s);      /* the lowest usable one; there must be one */
+bool slots_take_this(struct slots *s, uint32_t slot);   /* false when a lease holds it; it is not asked whether it is usable */
+void slots_give(struct slots *s, uint32_t slot);
+bool slots_is_free(const struct slots *s, uint32_t slot);   /* no lease holds it */
+void slots_cordon(struct slots *s, uint32_t slot, bool on);
+bool slots_is_cordoned(const struct slots *s, uint32_t slot);
+void slots_rest(struct slots *s, uint32_t slot, uint64_t since);   /* a free one; `since` never goes back */
+void slots_rest_over(struct slots *s, uint32_t slot);
+bool slots_is_resting(const struct slots *s, uint32_t slot);
+uint64_t slots_resting_since(const struct slots *s);   /* of the first of them, s->first_rest; FAIR_NEVER: none rests */
 
 /* histogram.c */
 uint32_t histogram_bin(uint64_t value);
@@ -285,7 +308,12 @@ struct pool *pool_find(const struct fair *f, const char *name);
 void pool_dirty(struct fair *f, struct pool *p);
 void pool_share_update(struct fair *f, struct pool *p);   /* after a change of the number of demanding tenants */
 void pool_share_renew(struct fair *f, struct pool *p);    /* after a change of what the share is worked out from */
+uint32_t pool_room(const struct pool *p);                 /* slots that could be granted, whoever asks */
 bool pool_grant_one(struct fair *f, struct pool *p);
+void pool_slot_rests(struct fair *f, struct pool *p, uint32_t slot, uint64_t since);
+void pool_rests_settle(struct fair *f, struct pool *p);   /* after any change of the slots that rest */
+bool pool_rest_due(struct fair *f);                       /* ends one rest; false when none is over */
+uint64_t pool_rest_deadline(const struct fair *f);
 void pool_free(struct fair *f, struct pool *p);
 
 /* tenant_policy.c */
@@ -319,6 +347,7 @@ struct lease *lease_find_now(struct fair *f, const struct fair_id *id);
 void lease_grant(struct fair *f, struct lease *l);
 void lease_settle(struct fair *f, struct lease *l);   /* after any change of its state, presence or times */
 void lease_end(struct fair *f, struct lease *l, enum fair_reason reason);
+void lease_rest_slots(struct fair *f, const struct lease *l, enum fair_reason reason, uint64_t since);
 void lease_refuse(struct fair *f, struct lease *l);
 void lease_timer_over(struct fair *f, struct lease *l);
 void lease_remember(struct fair *f, struct lease *l);

@@ -12,6 +12,7 @@
 
 #define MS UINT64_C(1000000)
 #define WORDS_MAX 12
+#define POOLS_MAX 8
 
 enum commit { COMMIT_AUTO, COMMIT_CONFIRM, COMMIT_NONE };
 
@@ -25,6 +26,8 @@ struct teller {
 	int num_words;
 	char first_pool[FAIR_NAME_MAX + 1];
 	const char *pool; /* of the line */
+	struct fair_pool_config pools[POOLS_MAX];
+	uint32_t num_pools;
 	char trace[16384];
 	size_t length;
 };
@@ -246,6 +249,7 @@ static void do_acquire(struct teller *s)
 							 .key_len = key ? strlen(key) : 0,
 							 .label = label ? label : "",
 							 .ttl_ns = number(s, "ttl", 30000) * MS,
+							 .max_lease_ns = number(s, "max_lease", 0) * MS,
 							 .wait = !flag(s, "try"),
 							 .auto_register = flag(s, "auto")};
 	enum fair_err err = fair_acquire(s->fair, now_ns(s), &r, &got);
@@ -375,6 +379,20 @@ static void tell_pool(struct teller *s)
 			 p.calculator_failures);
 }
 
+static void tell_slots(struct teller *s)
+{
+	struct fair_pool_view p;
+	char text[256] = "";
+
+	cr_assert_eq(fair_pool_get(s->fair, now_ns(s), s->pool, &p), FAIR_OK);
+	for (uint32_t i = 0; i < p.num_cordoned; i++)
+		snprintf(text + strlen(text), sizeof(text) - strlen(text), "%s%u", i ? "," : " cordoned ",
+				 fair_pool_cordoned(s->fair, s->pool, i));
+	cr_assert_eq(fair_pool_cordoned(s->fair, s->pool, p.num_cordoned), FAIR_SLOTS_MAX);
+	tell(s, "slots %u active %u debt %u resting %u%s%s", p.max_slots, p.active_slots, p.debt_slots, p.resting_slots, text,
+		 p.draining ? " draining" : "");
+}
+
 static void tell_list(struct teller *s)
 {
 	enum fair_state state = flag(s, "pending") ? FAIR_PENDING : flag(s, "active") ? FAIR_ACTIVE : FAIR_ENDED;
@@ -409,6 +427,103 @@ static void tell_deadline(struct teller *s)
 		tell(s, "deadline %" PRIu64, deadline / MS);
 }
 
+static void begin(struct teller *s)
+{
+	if (s->fair)
+		return;
+	s->fair = fair_create(&s->config);
+	cr_assert(s->fair);
+}
+
+static void configure(struct teller *s)
+{
+	const char *commit = option(s, "commit");
+
+	s->config.queue_grace_ns = number(s, "grace", 15000) * MS;
+	s->config.claim_ns = number(s, "claim", 10000) * MS;
+	s->config.key_memory_ns = number(s, "memory", 600000) * MS;
+	s->config.ended_max = (uint32_t)number(s, "ended_max", 1000);
+	s->config.tenant_idle_ns = number(s, "idle", 3600000) * MS;
+	s->config.max_tenants = (uint32_t)number(s, "tenants", 1000);
+	s->config.call_budget = (uint32_t)number(s, "budget", 256);
+	s->config.first_token = number(s, "token", 1);
+	s->tell_tenants = option(s, "tell") != NULL;
+	if (commit)
+		s->commit = strcmp(commit, "none") == 0		 ? COMMIT_NONE
+					: strcmp(commit, "confirm") == 0 ? COMMIT_CONFIRM
+													 : COMMIT_AUTO;
+}
+
+/* "1,2": a list that lives as long as the test. */
+static void read_cordoned(const char *text, struct fair_pool_config *c)
+{
+	uint32_t *ids = calloc(strlen(text) + 1, sizeof(*ids));
+	char *copy = strdup(text), *rest;
+
+	cr_assert(ids && copy);
+	free((void *)(uintptr_t)c->cordoned);
+	c->cordoned = ids;
+	c->num_cordoned = 0;
+	for (char *w = strtok_r(copy, ",", &rest); w; w = strtok_r(NULL, ",", &rest))
+		ids[c->num_cordoned++] = (uint32_t)to_number(w);
+	free(copy);
+}
+
+static void read_pool(const struct teller *s, struct fair_pool_config *c)
+{
+	static const struct {
+		const char *name;
+		fair_calculator *calculator;
+	} calculators[] = {
+		{"plus2", calculate_plus2}, {"huge", calculate_huge}, {"zero", calculate_zero}, {"fails", calculate_fails}};
+	const char *name = option(s, "calculator"), *cordoned = option(s, "cordon");
+
+	c->max_slots = (uint32_t)number(s, "slots", c->max_slots);
+	c->min_share = (uint32_t)number(s, "min", c->min_share);
+	c->max_waiting = (uint32_t)number(s, "waiting", c->max_waiting);
+	c->tenant_max_waiting = (uint32_t)number(s, "tenant_waiting", c->tenant_max_waiting);
+	c->slot_rest_ns = number(s, "rest", c->slot_rest_ns / MS) * MS;
+	c->max_lease_ns = number(s, "max_lease", c->max_lease_ns / MS) * MS;
+	c->draining = number(s, "draining", c->draining);
+	if (cordoned)
+		read_cordoned(cordoned, c);
+	for (size_t i = 0; name && i < sizeof(calculators) / sizeof(*calculators); i++) {
+		if (strcmp(name, calculators[i].name) == 0)
+			c->calculator = calculators[i].calculator;
+	}
+}
+
+static void add_pool(struct teller *s)
+{
+	struct fair_pool_config *c = &s->pools[s->num_pools++];
+
+	cr_assert(s->num_pools <= POOLS_MAX);
+	*c = (struct fair_pool_config){.pool = strdup(word(s, 1)),
+								   .max_slots = 10,
+								   .min_share = 1,
+								   .max_waiting = 100,
+								   .tenant_max_waiting = 100};
+	read_pool(s, c);
+	begin(s);
+	cr_assert_eq(fair_pool_add(s->fair, c), FAIR_OK);
+	if (!*s->first_pool)
+		snprintf(s->first_pool, sizeof(s->first_pool), "%s", c->pool);
+}
+
+static void do_set(struct teller *s)
+{
+	bool created;
+
+	for (uint32_t i = 0; i < s->num_pools; i++) {
+		if (strcmp(s->pools[i].pool, s->pool) != 0)
+			continue;
+		read_pool(s, &s->pools[i]);
+		tell_error(s, fair_pool_set(s->fair, now_ns(s), &s->pools[i], &created));
+		return;
+	}
+	cr_assert(false, "no such pool: %s", s->pool);
+}
+
 static void play(struct teller *s)
 {
 	const char *verb = word(s, 1);
@@ -441,6 +556,8 @@ static void play(struct teller *s)
 		tell_error(s, fair_heartbeat(s->fair, now, &id, number(s, "ttl", 0) * MS));
 	else if (strcmp(verb, "cancel") == 0 || strcmp(verb, "key") == 0)
 		do_key(s, *verb == 'c');
+	else if (strcmp(verb, "set") == 0)
+		do_set(s);
 	else if (strcmp(verb, "hold") == 0)
 		tell_error(s, fair_hold(s->fair, now, flag(s, "all") ? NULL : s->pool, !flag(s, "off")));
 	else if (strcmp(verb, "late") == 0)
@@ -453,6 +570,8 @@ static void play(struct teller *s)
 		tell_tenant(s);
 	else if (strcmp(verb, "pool") == 0 || strcmp(verb, "totals") == 0)
 		tell_pool(s);
+	else if (strcmp(verb, "slots") == 0)
+		tell_slots(s);
 	else if (strcmp(verb, "list") == 0)
 		tell_list(s);
 	else if (strcmp(verb, "tenants") == 0)
@@ -462,57 +581,6 @@ static void play(struct teller *s)
 	else
 		cr_assert(false, "unknown verb: %s", verb);
 	drain(s);
-}
-
-static void begin(struct teller *s)
-{
-	if (s->fair)
-		return;
-	s->fair = fair_create(&s->config);
-	cr_assert(s->fair);
-}
-
-static void configure(struct teller *s)
-{
-	const char *commit = option(s, "commit");
-
-	s->config.queue_grace_ns = number(s, "grace", 15000) * MS;
-	s->config.claim_ns = number(s, "claim", 10000) * MS;
-	s->config.key_memory_ns = number(s, "memory", 600000) * MS;
-	s->config.ended_max = (uint32_t)number(s, "ended_max", 1000);
-	s->config.tenant_idle_ns = number(s, "idle", 3600000) * MS;
-	s->config.max_tenants = (uint32_t)number(s, "tenants", 1000);
-	s->config.call_budget = (uint32_t)number(s, "budget", 256);
-	s->config.first_token = number(s, "token", 1);
-	s->tell_tenants = option(s, "tell") != NULL;
-	if (commit)
-		s->commit = strcmp(commit, "none") == 0		 ? COMMIT_NONE
-					: strcmp(commit, "confirm") == 0 ? COMMIT_CONFIRM
-													 : COMMIT_AUTO;
-}
-
-static void add_pool(struct teller *s)
-{
-	static const struct {
-		const char *name;
-		fair_calculator *calculator;
-	} calculators[] = {
-		{"plus2", calculate_plus2}, {"huge", calculate_huge}, {"zero", calculate_zero}, {"fails", calculate_fails}};
-	const char *name = option(s, "calculator");
-	struct fair_pool_config c = {.pool = word(s, 1),
-								 .max_slots = (uint32_t)number(s, "slots", 10),
-								 .min_share = (uint32_t)number(s, "min", 1),
-								 .max_waiting = (uint32_t)number(s, "waiting", 100),
-								 .tenant_max_waiting = (uint32_t)number(s, "tenant_waiting", 100)};
-
-	for (size_t i = 0; name && i < sizeof(calculators) / sizeof(*calculators); i++) {
-		if (strcmp(name, calculators[i].name) == 0)
-			c.calculator = calculators[i].calculator;
-	}
-	begin(s);
-	cr_assert_eq(fair_pool_add(s->fair, &c), FAIR_OK);
-	if (!*s->first_pool)
-		snprintf(s->first_pool, sizeof(s->first_pool), "%s", c.pool);
 }
 
 void story(const char *script, const char *want)
@@ -537,6 +605,10 @@ void story(const char *script, const char *want)
 	cr_assert(strcmp(s->trace, want) == 0, "\n--- script\n%s--- expected\n%s--- happened\n%s---", script, want,
 			  s->trace);
 	fair_destroy(s->fair);
+	for (uint32_t i = 0; i < s->num_pools; i++) {
+		free((void *)(uintptr_t)s->pools[i].pool);
+		free((void *)(uintptr_t)s->pools[i].cordoned);
+	}
 	free(copy);
 	free(s);
 }

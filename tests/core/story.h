@@ -5,13 +5,15 @@
  *   config [grace=MS] [claim=MS] [memory=MS] [ended_max=N] [idle=MS] [tenants=N] [budget=N] [token=N]
  *          [commit=auto|confirm|none] [tell=tenants]
  *   pool NAME slots=N [min=N] [waiting=N] [tenant_waiting=N] [calculator=plus2|huge|zero|fails]
+ *        [rest=MS] [max_lease=MS] [draining=0|1] [cordon=N,N...]
  *   MS register TENANT [INSTANCE]         MS unregister TENANT [INSTANCE] [force]
- *   MS acquire LEASE TENANT [key=K] [ttl=MS] [label=L] [try] [auto]
+ *   MS set [slots=N]...                   the values of a pool that are to be others
+ *   MS acquire LEASE TENANT [key=K] [ttl=MS] [max_lease=MS] [label=L] [try] [auto]
  *   MS attach LEASE                       MS detach LEASE [wait-over|answered]
  *   MS claim|confirm|withdraw|release|revoke LEASE        MS heartbeat LEASE [ttl=MS]
  *   MS cancel TENANT key=K                MS key TENANT key=K
  *   MS hold [off] [all]                   MS late MS            MS advance [budget=N]
- *   MS show LEASE | tenant TENANT | pool | totals | list [TENANT] [pending|active] | tenants | deadline
+ *   MS show LEASE | tenant TENANT | pool | totals | slots | list [TENANT] [pending|active] | tenants | deadline
  *
  * with @POOL for another pool than the first. Leases are named (16 bytes at most). With commit=auto, as if the store
  * answered at once, each grant is confirmed and claimed; with `confirm` it is not claimed. fair_check follows each

@@ -14,6 +14,7 @@
 #include "memory.h"
 #include "problem.h"
 #include "refuse.h"
+#include "stream.h"
 #include "text.h"
 
 #define CLOCK_SLACK_MS 10 /* the wall clock is followed when it differs by more */
@@ -33,6 +34,7 @@ struct api_config api_config_default(void)
 		.max_waiting = 10000,
 		.tenant_max_waiting = 1000,
 		.requests_max = 20000,
+		.streams_max = 1000,
 	};
 }
 
@@ -56,6 +58,7 @@ struct api *api_create(struct fair *fair, const struct api_config *config, const
 	api->started = now;
 	api->readiness = API_READY;
 	RB_INIT(&api->parked.deadlines);
+	events_init(api);
 	for (size_t i = 0; i < count; i++)
 		route_allow(&routes[i], api->allow[i], sizeof(api->allow[i]));
 	return api;
@@ -66,14 +69,16 @@ void api_destroy(struct api *api)
 	if (api == NULL)
 		return;
 	assert(api->withheld.answers == NULL);
+	assert(api->streams == 0);
 	renewed_fini(api);
+	events_fini(api);
 	write_destroy(api->out);
 	free(api);
 }
 
 bool api_full(const struct api *api)
 {
-	return api->parked.count + api->withheld.count >= api->config.requests_max;
+	return api->parked.count + api->withheld.count + api->streams >= api->config.requests_max;
 }
 
 void api_clock(struct api *api, uint64_t now, int64_t wall_ms)
@@ -207,6 +212,7 @@ void api_handle(struct api *api, struct api_request *request, uint64_t now)
 	request->told_grant = false;
 	request->waiting = NULL;
 	request->withheld = NULL;
+	request->stream = NULL;
 	request->batch = 0;
 	name_request(api, request);
 	dispatch(api, request, now);
@@ -297,6 +303,7 @@ static void on_event(struct api *api, uint64_t now, const struct fair_event *eve
 		fair_confirm(api->fair, now, &event->id);
 		tell_grant(api, now, &event->id);
 	}
+	events_add(api, now, event, batch);
 	if (event->type == FAIR_EV_ENDED)
 		tell_end(api, now, event);
 }
@@ -330,8 +337,10 @@ static void end_wait(struct api *api, uint64_t now, struct api_parked *entry, in
 		refuse_draining(api, parked_take(api, entry));
 	else if (!post)
 		reply_lease(api, parked_take(api, entry), now, &view);
-	else
+	else {
+		events_refused(api, now, view.pool, view.tenant, view.label, FAIR_E_NO_SLOT);
 		refuse_no_slot(api, parked_take(api, entry), &place, view.keyed ? &id : NULL);
+	}
 	fair_detach(api->fair, now, &id, how);
 }
 
@@ -367,6 +376,8 @@ void api_broken(struct api *api, struct api_request *request, uint64_t now)
 
 void api_sent(struct api *api, struct api_request *request, uint64_t now, bool handed_over)
 {
+	if (request->stream != NULL)
+		stream_close(api, request);
 	if (!request->told_grant)
 		return;
 	request->told_grant = false;
@@ -390,6 +401,7 @@ void api_committed(struct api *api, uint64_t now, uint64_t batch, const struct f
 		tell_grant(api, now, &ids[i]);
 	}
 	withheld_send(api);
+	events_publish(api, now);
 	api_settle(api, now);
 }
 
@@ -417,6 +429,7 @@ void api_failed(struct api *api, uint64_t now, const struct fair_id *ids, size_t
 		tell_failure(api, now, &ids[i]);
 	}
 	withheld_refuse(api, now);
+	events_withdraw(api);
 	api_settle(api, now);
 }
 

@@ -32,13 +32,15 @@ struct api_request {
 	const char *body;	/* NULL when empty */
 	size_t body_len;
 	bool body_too_large; /* it was longer than API_BODY_MAX and not kept */
-	const char *request_id, *idempotency_key, *traceparent, *sec_fetch_site, *origin, *host, *accept, *if_none_match;
+	const char *request_id, *idempotency_key, *traceparent, *sec_fetch_site, *origin, *host, *accept, *if_none_match,
+		*last_event_id;
 
 	/* Read by the caller. */
 	char id[API_REQUEST_ID_MAX + 1]; /* the request id, set by api_handle: echoed in X-Request-Id and logged */
 	const char *route;				 /* the route's template ("/leases/{id}"), "" when none matched */
 	bool parked;					 /* waits: watch its socket, and call api_broken() when the client leaves */
 	bool brief;						 /* parked, and for no more than a commit */
+	struct stream *stream;			 /* not NULL: its reply is followed by a stream, see api_stream_next() */
 	bool told_grant;				 /* its reply tells of a grant: check that the client is there before sending */
 
 	/* The api's own; zero at first. */
@@ -128,7 +130,8 @@ struct api_config {
 	enum fair_err (*pool_remove)(void *context, struct fair *fair, uint64_t now, const char *pool);
 	void *pools_context;
 	uint32_t max_waiting, tenant_max_waiting; /* of a pool made at run time that names none */
-	uint32_t requests_max;					  /* parked requests at most, else 503 overloaded */
+	uint32_t requests_max;					  /* parked requests and streams at most, else 503 overloaded */
+	uint32_t streams_max;					  /* streams of GET /events at most, else 503 overloaded */
 };
 
 struct api_config api_config_default(void);
@@ -148,6 +151,16 @@ void api_broken(struct api *api, struct api_request *request, uint64_t now);
 /* api_sent: the answer was handed to the kernel (or, false, could not be: the client had left). Once an answered
  * request. */
 void api_sent(struct api *api, struct api_request *request, uint64_t now, bool handed_over);
+
+/*
+ * GET /events: the reply has no body; what follows it until api_sent() or api_broken() comes in pieces, for as long as
+ * the caller likes to ask. Who asks late or seldom makes nobody wait and nothing grow: it is told that it missed something.
+ */
+/* api_stream_mark is another number whenever a stream may have something to tell. */
+uint64_t api_stream_mark(const struct api *api);
+/* api_stream_next returns the next piece (heap, *ret_len bytes); NULL when nothing is new, or without memory for it.
+ * *ret_over: the stream ends after that. */
+char *api_stream_next(struct api *api, struct api_request *request, uint64_t now, size_t *ret_len, bool *ret_over);
 
 /*
  * Nothing is told that a crash could take back, but for the end of a lease. The answer to a request that was granted

@@ -91,6 +91,11 @@ const struct field query_stats[] = {
 	{"limit", FIELD_STATS_LIMIT, AT(limit), false},
 	{0},
 };
+const struct field query_events[] = {
+	{"pool", FIELD_NAME, AT(pool), false},
+	{"tenant_id", FIELD_NAME, AT(tenant_id), false},
+	{0},
+};
 const struct field query_check[] = {{"lease", FIELD_TEXT, AT(lease), true}, {0}};
 
 /* The faults found so far. */

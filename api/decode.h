@@ -40,7 +40,7 @@ struct field {
 extern const struct field body_register[], body_acquire[], body_renew[], body_heartbeats[], body_put_pool[],
 	body_patch_pool[];
 extern const struct field query_tenants[], query_pool[], query_unregister[], query_wait[], query_leases[],
-	query_cancel[], query_release[], query_stats[], query_check[];
+	query_cancel[], query_release[], query_stats[], query_events[], query_check[];
 
 /* What decode_call() made, which lives as long as the call. */
 struct decoded {

@@ -22,6 +22,8 @@ void encode_lease(struct api *api, uint64_t now, const struct fair_lease_view *v
 void encode_place(struct writer *out, const struct fair_place *place);
 void encode_tenant(struct api *api, const struct fair_tenant_view *view);
 void encode_pool(struct api *api, const struct fair_pool_view *view);
+/* encode_stats writes the body of GET /stats, with so many tenants at most. */
+void encode_stats(struct api *api, uint64_t now, const struct fair_pool_view *view, uint64_t limit);
 /* encode_quantiles writes {"p50", "p95", "p99", "max"}, to the microsecond. */
 void encode_quantiles(struct writer *out, const char *name, const struct fair_quantiles *quantiles);
 

@@ -19,6 +19,7 @@ void lease_cancel(struct api *api, struct call *call);
 void lease_check(struct api *api, struct call *call);
 void heartbeats_send(struct api *api, struct call *call);
 void stats_get(struct api *api, struct call *call);
+void events_get(struct api *api, struct call *call);
 void pool_list(struct api *api, struct call *call);
 void pool_get(struct api *api, struct call *call);
 void pool_put(struct api *api, struct call *call);

@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "api.h"
+#include "events.h"
 #include "parked.h"
 #include "renewed.h"
 #include "route.h"
@@ -46,6 +47,8 @@ struct api {
 	struct renewed_set renewed;
 	struct parked_set parked;
 	struct withheld_set withheld;
+	struct events events;
+	uint32_t streams; /* of GET /events, open */
 	struct writer *out;	  /* the body of the reply that is being made */
 	uint8_t random[8192]; /* drawn ahead: one system call serves many ids */
 	size_t random_left;

@@ -195,10 +195,12 @@ void lease_acquire(struct api *api, struct call *call)
 	err = fair_acquire(api->fair, call->now, &ask, &got);
 	if ((err == FAIR_OK && got.known) || (err == FAIR_E_NO_SLOT && got.placed))
 		supersede(api, call->now, &got.id);
-	if (err == FAIR_OK)
+	if (err == FAIR_OK) {
 		acquired(api, call, &got);
-	else
+	} else {
+		events_refused(api, call->now, ask.pool, ask.tenant, ask.label, err);
 		refuse_acquire(api, call, err, &got);
+	}
 }
 
 /* ---- one lease ---- */

@@ -72,6 +72,7 @@ bool parked_add(struct api *api, struct api_request *request, const struct fair_
 	set->count++;
 	request->parked = true;
 	request->waiting = entry;
+	events_touch(api);
 	return true;
 }
 
@@ -116,6 +117,7 @@ struct api_request *parked_take(struct api *api, struct api_parked *entry)
 	request->waiting = NULL;
 	request->parked = false;
 	free(entry);
+	events_touch(api);
 	return request;
 }
 

@@ -69,9 +69,8 @@ static bool prefers_text(const char *accept)
 /* ---- JSON ---- */
 
 /* encode_tenants writes those with most slots and waiters, up to the limit; returns how many. */
-static uint32_t encode_tenants(struct api *api, const struct call *call, const char *pool)
+static uint32_t encode_tenants(struct api *api, const char *pool, uint64_t limit)
 {
-	uint64_t limit = !call->in.tenants ? 0 : call->in.limit > 0 ? call->in.limit : STATS_LIMIT;
 	struct writer *out = api->out;
 	struct fair_tenant_view view;
 	const void *cursor = NULL;
@@ -109,7 +108,7 @@ static void encode_totals(struct writer *out, const struct fair_pool_view *view)
 	write_count(out, "calculator_failures", view->calculator_failures);
 }
 
-static void send_json(struct api *api, struct call *call, const struct fair_pool_view *view)
+void encode_stats(struct api *api, uint64_t now, const struct fair_pool_view *view, uint64_t limit)
 {
 	struct writer *out = api->out;
 	uint32_t shown;
@@ -126,12 +125,17 @@ static void send_json(struct api *api, struct call *call, const struct fair_pool
 	write_count(out, "available_slots", available(view));
 	write_count(out, "waiting", view->waiting);
 	write_count(out, "absent", view->absent);
-	shown = encode_tenants(api, call, view->pool);
-	write_count(out, "tenants_omitted", call->in.tenants && view->tenants > shown ? view->tenants - shown : 0);
+	shown = encode_tenants(api, view->pool, limit);
+	write_count(out, "tenants_omitted", limit > 0 && view->tenants > shown ? view->tenants - shown : 0);
 	encode_totals(out, view);
 	write_string(out, "version", api->config.version);
-	encode_seconds(out, "uptime_seconds", call->now - api->started);
+	encode_seconds(out, "uptime_seconds", now - api->started);
 	write_object_end(out);
+}
+
+static void send_json(struct api *api, struct call *call, const struct fair_pool_view *view)
+{
+	encode_stats(api, call->now, view, !call->in.tenants ? 0 : call->in.limit > 0 ? call->in.limit : STATS_LIMIT);
 	reply_json(api, call->request, 200);
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "text.h"
 
+#include <assert.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -107,6 +108,14 @@ bool text_unescape(const char *text, size_t len, bool plus, char *ret)
 	}
 	*ret = '\0';
 	return true;
+}
+
+void text_copy(char *ret, size_t room, const char *text)
+{
+	size_t size = strlen(text) + 1;
+
+	assert(size <= room);
+	memcpy(ret, text, size);
 }
 
 const char *text_show(const char *text, char ret[TEXT_SHOWN])

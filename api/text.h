@@ -19,6 +19,8 @@ bool text_is_url(const char *text);
 /* text_unescape decodes %XX (and with `plus` also "+" as a space) into `ret`, which has len + 1 bytes or more.
  * false for a broken escape or a NUL. */
 bool text_unescape(const char *text, size_t len, bool plus, char *ret);
+/* text_copy copies a text that fits into `room` bytes with its NUL. */
+void text_copy(char *ret, size_t room, const char *text);
 /* text_show copies what can be shown in an error's sentence: other bytes become "?", long texts are cut. Returns `ret`.
  */
 const char *text_show(const char *text, char ret[TEXT_SHOWN]);

@@ -27,3 +27,11 @@ int64_t clock_wall(void)
 	clock_gettime(CLOCK_REALTIME, &now);
 	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
+
+void clock_date(char ret_text[CLOCK_DATE_SIZE])
+{
+	time_t now = (time_t)(clock_wall() / 1000);
+	struct tm utc;
+
+	strftime(ret_text, CLOCK_DATE_SIZE, "%a, %d %b %Y %H:%M:%S GMT", gmtime_r(&now, &utc));
+}

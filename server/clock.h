@@ -15,4 +15,8 @@ uint64_t clock_now(void);
 /* clock_wall returns milliseconds since 1970. */
 int64_t clock_wall(void);
 
+#define CLOCK_DATE_SIZE 32
+/* clock_date writes the wall clock's time as HTTP tells it. */
+void clock_date(char ret_text[CLOCK_DATE_SIZE]);
+
 #endif

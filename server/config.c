@@ -90,6 +90,7 @@ static const struct setting options[] = {
 	 "Auto-registered tenants go after so long without slot, waiter or request"},
 	{"max_connections", NUMBER, IN(max_connections), "16000", 10, 1000000, NULL, "N",
 	 "Open connections; waiters are kept below it"},
+	{"max_streams", NUMBER, IN(max_streams), "1000", 1, 1000000, NULL, "N", "Open streams of GET /events"},
 	{"request_timeout", DURATION, IN(request_timeout_ns), "10s", 100 * MS, 1 * H, NULL, "DURATION",
 	 "A request must have arrived within this"},
 	{"log_level", CHOICE, IN(log_level), "info", 0, 0, level_choices, "LEVEL", "error, warning, info or debug"},

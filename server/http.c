@@ -6,6 +6,7 @@
 #include "linger.h"
 #include "log.h"
 #include "socket.h"
+#include "streams.h"
 #include "watch.h"
 
 #include <errno.h>
@@ -80,6 +81,7 @@ struct http {
 	struct daemon daemons[DAEMONS_MAX];
 	struct connections phases[PHASE_COUNT];
 	struct linger_line linger;                /* sockets whose connection is over */
+	struct streams streams;
 	uint64_t timeouts[PHASE_COUNT];
 	unsigned connections;
 	uint64_t accept_at;                  /* when to accept again; FAIR_NEVER: accepting, or closed */
@@ -98,6 +100,8 @@ struct request {
 	struct MHD_Connection *mhd;
 	enum state state;
 	bool suspended;
+	struct open_stream *stream;          /* suspended, and what is sent to it does not go through libmicrohttpd */
+	bool streamed;                       /* it was that, and is over */
 	uint64_t sent_before;                /* bytes of its connection, when its grant was about to be told */
 	bool asked;                          /* parked, and not suspended: see ask() */
 	bool begun;                          /* the headers have been looked at */
@@ -224,6 +228,7 @@ static const struct header {
 	{"Host", offsetof(struct api_request, host)},
 	{"Accept", offsetof(struct api_request, accept)},
 	{"If-None-Match", offsetof(struct api_request, if_none_match)},
+	{"Last-Event-ID", offsetof(struct api_request, last_event_id)},
 };
 
 static void take_header(struct request *request, const char *name, const char *value)
@@ -354,13 +359,29 @@ static void request_break(struct http *http, struct request *request)
 	resume(http, request);
 }
 
-/* The client of a waiting request has hung up. Another event of the same turn may have had it answered before. */
+/*
+ * The client of a waiting request has hung up. Another event of the same turn may have had it answered before. The reader
+ * of a stream has hung up or has room again.
+ */
 static void socket_ready(struct watch *watch)
 {
 	struct request *request = (struct request *)watch;
+	struct http *http = request->connection->daemon->http;
 
-	if (request->suspended && request->state == REQUEST_HANDED)
-		request_break(request->connection->daemon->http, request);
+	if (request->stream)
+		streams_ready(&http->streams, request->stream, http->now);
+	else if (request->suspended && request->state == REQUEST_HANDED)
+		request_break(http, request);
+}
+
+/* A stream is over: libmicrohttpd gets its connection back to close it. */
+static void stream_over(struct watch *watch)
+{
+	struct request *request = (struct request *)watch;
+
+	request->stream = NULL;
+	request->streamed = true;
+	resume(request->connection->daemon->http, request);
 }
 
 void http_answer(void *context, struct api_request *api, struct api_reply *reply)
@@ -488,14 +509,26 @@ static enum MHD_Result refuse(struct request *request)
 	return queue_response(request, response);
 }
 
+static void begin_stream(struct http *http, struct request *request)
+{
+	if (log_wants(LOG_DEBUG))
+		log_request(request);
+	suspend(http, request);
+	request->stream = streams_open(&http->streams, http->api, &request->api, request->connection->fd, &request->watch, http->now);
+	if (!request->stream)
+		stream_over(&request->watch);
+}
+
 /* hand_over gives the request to the api; it is answered at once, or parked. */
 static enum MHD_Result hand_over(struct http *http, struct request *request)
 {
 	request->state = REQUEST_HANDED;
 	api_handle(http->api, &request->api, http->now);
-	if (request->state == REQUEST_ANSWERED)
+	if (request->state == REQUEST_ANSWERED && !request->api.stream)
 		return send_reply(request);
-	if (request->api.brief)
+	if (request->api.stream)
+		begin_stream(http, request);
+	else if (request->api.brief)
 		ask(http, request);
 	else
 		suspend(http, request);
@@ -528,7 +561,7 @@ static enum MHD_Result on_request(void *context, struct MHD_Connection *mhd, con
 	if (request && request->asked)
 		return MHD_YES;
 	http->worked = true;
-	if (!request)
+	if (!request || request->streamed)
 		return MHD_NO;
 	if (!request->begun)
 		return on_headers(http, request, method, version);
@@ -799,6 +832,7 @@ struct http *http_create(const struct http_config *config)
 	}
 	http->config = *config;
 	linger_init(&http->linger, config->epoll);
+	streams_init(&http->streams, config->epoll, stream_over);
 	http->watch.ready = listener_ready;
 	http->accept_at = FAIR_NEVER;
 	http->timeouts[IDLE] = IDLE_TIMEOUT;
@@ -874,20 +908,35 @@ void http_expire(struct http *http)
 		listener_watch(http, true);
 }
 
+void http_tell(struct http *http)
+{
+	streams_run(&http->streams, http->api, http->now);
+}
+
+void http_end_streams(struct http *http)
+{
+	streams_end(&http->streams);
+}
+
+static uint64_t earlier(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
 uint64_t http_deadline(const struct http *http)
 {
-	uint64_t lingering = linger_deadline(&http->linger);
-	uint64_t first = http->accept_at < lingering ? http->accept_at : lingering;
+	uint64_t first = earlier(http->accept_at, linger_deadline(&http->linger));
+
+	first = earlier(first, streams_deadline(&http->streams, http->api));
 
 	for (unsigned i = 0; i < PHASE_COUNT; i++) {
 		const struct connection *c = TAILQ_FIRST(&http->phases[i]);
 
-		if (c && c->deadline < first)
-			first = c->deadline;
+		if (c)
+			first = earlier(first, c->deadline);
 	}
 	for (unsigned i = 0; i < http->config.daemons; i++)
-		if (http->daemons[i].run_at < first)
-			first = http->daemons[i].run_at;
+		first = earlier(first, http->daemons[i].run_at);
 	return first;
 }
 
@@ -925,6 +974,7 @@ void http_destroy(struct http *http)
 	if (!http)
 		return;
 	http_close(http);
+	http_end_streams(http);
 	break_parked(http);
 	for (unsigned i = 0; i < http->config.daemons; i++)
 		if (http->daemons[i].mhd) {

@@ -45,7 +45,10 @@ void http_run(struct http *http, bool all);
 bool http_pending(const struct http *http);
 /* http_expire cuts the connections whose time is over: after http_run, so that what has arrived counts. */
 void http_expire(struct http *http);
-/* http_deadline says when http_expire must run next; FAIR_NEVER: not. */
+/* http_tell has streams of events told what is new: last in a turn. http_end_streams ends all of them. */
+void http_tell(struct http *http);
+void http_end_streams(struct http *http);
+/* http_deadline says when http_expire and http_tell must run next; FAIR_NEVER: not. */
 uint64_t http_deadline(const struct http *http);
 
 /* http_close stops accepting connections; http_sending tells whether answers are still on their way. */

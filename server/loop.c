@@ -73,6 +73,7 @@ static void told_to_stop(struct loop *loop)
 	systemd_stopping(loop->parts->drain_timeout_ns + LEAVE_TIMEOUT + CLOSE_TIME);
 	stage_begin(loop, DRAINING, loop->parts->drain_timeout_ns);
 	commit_drain(loop->parts->commit, loop->now);
+	http_end_streams(loop->parts->http);
 }
 
 static void signal_ready(struct watch *watch)
@@ -175,6 +176,7 @@ static void pass_time(struct loop *loop)
 	http_expire(loop->parts->http);
 	loop->advancing = api_next_deadline(api) <= loop->now && api_advance(api, loop->now, ADVANCE_BUDGET);
 	commit_turn(loop->parts->commit, loop->now); /* last, so that nothing gathered lies until the next turn */
+	http_tell(loop->parts->http);
 	next = api_next_deadline(api);
 	loop->planned = next < loop->now ? loop->now : next;
 }

@@ -180,6 +180,7 @@ static bool service_create(struct server *server)
 	api.max_waiting = (uint32_t)config->pools[0].max_waiting;
 	api.tenant_max_waiting = (uint32_t)config->pools[0].tenant_max_waiting;
 	api.requests_max = parked_max(config);
+	api.streams_max = (uint32_t)config->max_streams;
 	server->api = api_create(server->fair, &api, &hooks, clock_now());
 	server->commit = commit_create(server->store, &source);
 	return server->api && server->commit;

@@ -12,7 +12,6 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #define BACKLOG 4096
@@ -171,14 +170,17 @@ void socket_guard(int fd)
 	set(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, 20000);
 }
 
+void socket_narrow(int fd, int bytes)
+{
+	set(fd, SOL_SOCKET, SO_SNDBUF, bytes);
+}
+
 void socket_refuse(int fd, unsigned status, const char *reason)
 {
-	time_t now = (time_t)(clock_wall() / 1000);
-	struct tm utc;
-	char date[32], reply[256];
+	char date[CLOCK_DATE_SIZE], reply[256];
 	int size;
 
-	strftime(date, sizeof(date), "%a, %d %b %Y %H:%M:%S GMT", gmtime_r(&now, &utc));
+	clock_date(date);
 	size =
 		snprintf(reply, sizeof(reply), "HTTP/1.1 %u %s\r\nDate: %s\r\nConnection: close\r\nContent-Length: 0\r\n\r\n",
 				 status, reason, date);

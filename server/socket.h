@@ -38,6 +38,9 @@ void socket_prompt(int fd);
 /* socket_guard has the kernel notice within 20 s that the machine at the other end vanished. */
 void socket_guard(int fd);
 
+/* socket_narrow has the kernel keep no more than about that for a reader that is slow. */
+void socket_narrow(int fd, int bytes);
+
 /* socket_refuse sends a reply without a body, if there is room for it, and ends the sending half. */
 void socket_refuse(int fd, unsigned status, const char *reason);
 

@@ -98,7 +98,7 @@ static void turn(struct world *w)
 	for (size_t i = 0; i < w->count && !w->no_send; i++) {
 		struct exchange *e = w->exchanges[i];
 
-		if (e->answered && !e->sent) {
+		if (e->answered && !e->sent && e->request.stream == NULL) {
 			e->sent = true;
 			api_sent(w->api, &e->request, w->now, true);
 		}
@@ -247,6 +247,8 @@ struct world *world_create(struct world_config config)
 		fair.max_tenants = config.max_tenants;
 	if (config.requests_max > 0)
 		api.requests_max = config.requests_max;
+	if (config.streams_max > 0)
+		api.streams_max = config.streams_max;
 	api.auto_register = config.auto_register;
 	api.pool_info = pool_info;
 	api.pool_set = pool_set;
@@ -267,8 +269,16 @@ struct world *world_create(struct world_config config)
 	return w;
 }
 
+static void forget_told(struct world *w)
+{
+	for (size_t i = 0; i < w->told_count; i++)
+		json_decref(w->told[i].data);
+	w->told_count = 0;
+}
+
 void world_destroy(struct world *w)
 {
+	forget_told(w);
 	w->no_send = true;
 	for (size_t i = 0; i < w->count; i++) {
 		struct exchange *e = w->exchanges[i];
@@ -319,6 +329,7 @@ struct exchange *ask_with(struct world *w, const char *line, const char *body, s
 		.host = headers.host,
 		.accept = headers.accept,
 		.if_none_match = headers.if_none_match,
+		.last_event_id = headers.last_event_id,
 	};
 	if (len > 0) {
 		char *copy = malloc(len);
@@ -359,6 +370,60 @@ struct exchange *lease(struct world *w, const char *method, const struct exchang
 
 	snprintf(line, sizeof(line), "%s /leases/%s%s", method, text(of, "id"), rest);
 	return ask(w, line, body);
+}
+
+/* ---- streams ---- */
+
+struct exchange *watch(struct world *w, const char *query, const char *last_event_id)
+{
+	char line[512];
+
+	snprintf(line, sizeof(line), "GET /events%s", query);
+	return ask_with(w, line, NULL, 0, (struct headers){.last_event_id = last_event_id});
+}
+
+/* Reads one event as it must stand: three lines, and an empty one. Returns what follows. */
+static char *read_event(struct world *w, char *at)
+{
+	struct told *told = &w->told[w->told_count++];
+	char *data, *end = strstr(at, "\n\n");
+
+	if (end == NULL || w->told_count > TOLD_MAX || sscanf(at, "id: %63s\nevent: %15s\n", told->id, told->event) != 2)
+		abort();
+	*end = '\0';
+	data = strchr(strchr(at, '\n') + 1, '\n') + 1;
+	if (strncmp(data, "data: ", 6) != 0 || strchr(data, '\n') != NULL)
+		abort();
+	told->data = json_loads(data + 6, JSON_REJECT_DUPLICATES, NULL);
+	if (!json_is_object(told->data))
+		abort();
+	return end + 2;
+}
+
+const char *listen_to(struct world *w, struct exchange *stream)
+{
+	static const char hello[] = "retry: 1000\n\n";
+	static char names[TOLD_MAX * 16];
+	size_t len = 0;
+	char *piece, *at, *text;
+
+	forget_told(w);
+	names[0] = '\0';
+	harness_inside = true;
+	piece = api_stream_next(w->api, &stream->request, w->now, &len, &w->over);
+	harness_inside = false;
+	if (piece == NULL)
+		return names;
+	text = strndup(piece, len);
+	free(piece);
+	at = strncmp(text, hello, strlen(hello)) == 0 ? text + strlen(hello) : text;
+	while (*at != '\0') {
+		at = read_event(w, at);
+		snprintf(names + strlen(names), 17, "%s%s", *names != '\0' ? " " : "", w->told[w->told_count - 1].event);
+	}
+	free(text);
+	turn(w);
+	return names;
 }
 
 void pass(struct world *w, uint64_t ns)

@@ -15,6 +15,7 @@
 #define S UINT64_C(1000000000)
 #define EXCHANGES_MAX 20000
 #define CHANGES_MAX 20000
+#define TOLD_MAX 256
 
 /* True while code of the product runs: a test of failing memory fails nothing else. */
 extern bool harness_inside;
@@ -37,6 +38,12 @@ struct change {
 	size_t number; /* of all that were handed to the store */
 };
 
+/* An event of GET /events. */
+struct told {
+	char id[64], event[16];
+	json_t *data;
+};
+
 struct world {
 	struct fair *fair;
 	struct api *api;
@@ -55,6 +62,9 @@ struct world {
 	size_t count;
 	char audit[4096];		  /* "act name=value ...", a line each; the test empties it */
 	struct world_pool *pools; /* what the core does not know of them */
+	struct told told[TOLD_MAX]; /* the last piece of a stream */
+	size_t told_count;
+	bool over; /* the stream ends after it */
 };
 
 struct world_config {
@@ -63,12 +73,12 @@ struct world_config {
 	uint32_t max_waiting; /* 0: 10000 */
 	uint32_t tenant_max_waiting;
 	uint32_t max_tenants;
-	uint32_t requests_max;
+	uint32_t requests_max, streams_max;
 	bool auto_register;
 };
 
 struct headers {
-	const char *key, *request_id, *sec_fetch_site, *origin, *host, *accept, *if_none_match;
+	const char *key, *request_id, *sec_fetch_site, *origin, *host, *accept, *if_none_match, *last_event_id;
 	bool body_too_large;
 };
 
@@ -85,6 +95,12 @@ struct exchange *acquire(struct world *w, const char *tenant, const char *more, 
 /* lease sends METHOD /leases/{id of a reply}rest. */
 struct exchange *lease(struct world *w, const char *method, const struct exchange *of, const char *rest,
 					   const char *body);
+
+/* watch opens a stream of events: GET /events with a query or "", and a Last-Event-ID or NULL. */
+struct exchange *watch(struct world *w, const char *query, const char *last_event_id);
+/* listen_to takes the next piece of it to w->told, and names its events in their order, with a blank between them:
+ * "stats", "tenant granted stats"; "" when nothing is new. */
+const char *listen_to(struct world *w, struct exchange *stream);
 
 /* pass lets time go by, in small steps. */
 void pass(struct world *w, uint64_t ns);

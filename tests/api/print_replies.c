@@ -47,6 +47,7 @@ static void each_refusal(struct world *w)
 										"DELETE /leases/ls_00000000000000000000000000",
 										"POST /heartbeats",
 										"GET /stats",
+										"GET /events",
 										"GET /pools",
 										"GET /pools/x",
 										"PUT /pools/x",
@@ -206,6 +207,45 @@ static void store(void)
 	world_destroy(w);
 }
 
+/* An event of each kind, as {"event", "body"}. */
+static void print_piece(struct world *w, struct exchange *stream)
+{
+	listen_to(w, stream);
+	for (size_t i = 0; i < w->told_count; i++) {
+		json_t *line = json_object();
+		char *dumped;
+
+		json_object_set_new(line, "event", json_string(w->told[i].event));
+		json_object_set(line, "body", w->told[i].data);
+		dumped = json_dumps(line, JSON_COMPACT);
+		puts(dumped);
+		free(dumped);
+		json_decref(line);
+	}
+}
+
+static void events(void)
+{
+	struct world *w = world_create((struct world_config){.max_slots = 1});
+	struct exchange *stream = watch(w, "", NULL), *a = acquire(w, "alice", ",\"label\":\"x\"", NULL);
+
+	acquire(w, "bob", ",\"wait_seconds\":0", NULL);
+	ask(w, "POST /tenants", "{\"tenant_id\":\"carol\"}");
+	ask(w, "PUT /pools/farm", "{\"max_slots\":1}");
+	print_piece(w, stream);
+	lease(w, "DELETE", a, "", NULL);
+	ask(w, "DELETE /tenants/carol", NULL);
+	ask(w, "DELETE /pools/farm", NULL);
+	print_piece(w, stream);
+	print_piece(w, watch(w, "", "unknown"));
+	for (int i = 0; i < 201; i++)
+		acquire(w, "nobody", "", NULL);
+	print_piece(w, stream);
+	watch(w, "?pool=nowhere", NULL);
+	print(w);
+	world_destroy(w);
+}
+
 int main(void)
 {
 	struct world *w = world_create((struct world_config){0});
@@ -218,5 +258,6 @@ int main(void)
 	world_destroy(w);
 	limits();
 	store();
+	events();
 	return 0;
 }

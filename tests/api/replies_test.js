@@ -47,8 +47,24 @@ function fault(reply) {
 	return check(reply.body) ? undefined : ajv.errorsText(check.errors);
 }
 
-const replies = execFileSync(process.argv[2], { encoding: 'utf8', maxBuffer: 1 << 26 }).trim().split('\n').map((line) => JSON.parse(line));
+const lines = execFileSync(process.argv[2], { encoding: 'utf8', maxBuffer: 1 << 26 }).trim().split('\n').map((line) => JSON.parse(line));
+const replies = lines.filter((line) => line.event === undefined);
+const events = lines.filter((line) => line.event !== undefined);
 let faults = 0;
+
+// The events of a stream: each kind that is described is seen, and none that is not.
+const kinds = openapi.paths['/events'].get.responses['200'].content['text/event-stream']['x-events'];
+for (const { event, body } of events) {
+	const check = kinds[event] === undefined ? undefined : validator(kinds[event].$ref.slice(1));
+	if (check?.(body))
+		continue;
+	faults++;
+	console.error(`event ${event}: ${check === undefined ? 'is not described' : ajv.errorsText(check.errors)}\n  ${JSON.stringify(body)}`);
+}
+for (const kind of Object.keys(kinds).filter((name) => !events.some(({ event }) => event === name))) {
+	faults++;
+	console.error(`event ${kind}: described and never seen`);
+}
 for (const reply of replies) {
 	const found = fault(reply);
 	if (found === undefined)
@@ -78,5 +94,5 @@ const unseen = Object.entries(openapi.paths).flatMap(([route, item]) => ['get', 
 	.filter((line) => !seen.has(line) && !line.endsWith(' 503'));
 for (const line of unseen)
 	console.error(`described and never seen: ${line}`);
-console.log(`${replies.length} replies, ${faults} faults, ${missed.length} of ${broken.length} broken ones missed, ${unseen.length} unseen`);
+console.log(`${replies.length} replies, ${events.length} events, ${faults} faults, ${missed.length} of ${broken.length} broken ones missed, ${unseen.length} unseen`);
 process.exit(faults === 0 && missed.length === 0 && unseen.length === 0 && replies.length > 100 ? 0 : 1);

@@ -49,6 +49,7 @@ static void check_tenant(const struct fair *f, const struct tenant *t)
 	FAIR_ASSERT(open || c.active + c.present + c.absent > 0 || (t->doomed && f->more));
 	FAIR_ASSERT(t->is_open == open && t->is_demanding == (open && c.active + c.present > 0));
 	FAIR_ASSERT(t->load == c.active + c.present);
+	FAIR_ASSERT(t->fairness == fairness_of(t));
 	FAIR_ASSERT(t->candidate == (open && !t->doomed && first_present > 0));
 	if (t->candidate)
 		FAIR_ASSERT(t->held == c.active && t->first_waiter == first_present);
@@ -105,11 +106,14 @@ static void check_pool(const struct fair *f, const struct pool *p)
 	const struct tenant *t;
 	const struct lease *l;
 	struct counts c = {0}, sum = pool_counts(p);
+	uint128 x_sum = 0, x_squares = 0;
 	uint32_t open = 0, demanding = 0, strange_slots = 0, ended = 0;
 	uint32_t accounts = 0, others_active = 0;
 
 	for (t = p->by_name; t; t = t->by_name.next) {
 		check_tenant(f, t);
+		x_sum += t->fairness;
+		x_squares += (uint128)t->fairness * t->fairness;
 		c.active += tenant_counts(t).active;
 		c.present += tenant_counts(t).present;
 		c.absent += tenant_counts(t).absent;
@@ -130,6 +134,7 @@ static void check_pool(const struct fair *f, const struct pool *p)
 	FAIR_ASSERT(c.active == sum.active && c.present == sum.present && c.absent == sum.absent);
 	FAIR_ASSERT(open == pool_open(p) && demanding == pool_demanding(p) && demanding == p->share_demanding);
 	FAIR_ASSERT(p->share >= p->config.min_share && (demanding > 0 || p->share == p->config.max_slots));
+	FAIR_ASSERT(x_sum == p->fairness.sum && x_squares == p->fairness.squares);
 	check_slots(p, c.active - strange_slots);
 	FAIR_ASSERT(accounts == p->accounts && accounts <= f->config.accounts_max && others_active == p->others_active);
 	FAIR_ASSERT(ended == p->num_ended && (ended <= f->config.ended_max || f->crowded));
@@ -145,7 +150,7 @@ void fair_check(const struct fair *f, uint64_t now)
 	if (first && !f->more && f->late_ns == 0)
 		FAIR_ASSERT(first->timer_at > f->now);
 	if (!f->more)
-		FAIR_ASSERT(pool_rest_deadline(f) > f->now);
+		FAIR_ASSERT(pool_rest_deadline(f) > f->now && !f->sweeps);
 	DL_FOREACH(f->pools, p)
 		check_pool(f, p);
 }

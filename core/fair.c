@@ -69,6 +69,12 @@ void fair_destroy(struct fair *f)
 		return;
 	DL_FOREACH_SAFE(f->pools, p, after)
 		pool_free(f, p);
+	while (f->sweeps) {
+		struct sweep *s = f->sweeps;
+
+		DL_DELETE(f->sweeps, s);
+		memory_put(f, s);
+	}
 	while (f->pool_names) {
 		struct pool_name *name = f->pool_names;
 
@@ -102,6 +108,7 @@ void event_add(struct fair *f, struct fair_event event, const struct tenant *t)
 	e->was = event.was;
 	e->kept = event.kept;
 	e->number = event.number;
+	e->ended = 0;
 	e->pool = t->pool->name;
 	memcpy(e->tenant, t->name, strlen(t->name) + 1);
 }
@@ -113,6 +120,15 @@ void event_add_pool(struct fair *f, enum fair_event_type type, const char *pool)
 	struct fair_event *e = &f->events[(f->event_first + f->event_count++) % f->event_max];
 
 	*e = (struct fair_event){.type = type, .pool = pool};
+}
+
+void event_add_sweep(struct fair *f, uint64_t number, uint32_t ended)
+{
+	FAIR_ASSERT(f->event_count < f->event_max);
+
+	struct fair_event *e = &f->events[(f->event_first + f->event_count++) % f->event_max];
+
+	*e = (struct fair_event){.type = FAIR_EV_REVOKED_ALL, .number = number, .ended = ended};
 }
 
 bool fair_next_event(struct fair *f, struct fair_event *ret)
@@ -190,7 +206,7 @@ static bool tenant_due(struct fair *f, uint64_t due)
 
 /*
  * Brings all pools to rest: each end is followed by the grants it allows before the next one. A grant comes before an
- * end, the end of what was unregistered before what time ends, and of that the end of a rest comes first.
+ * end, the end of what was unregistered or is revoked before what time ends, and of that the end of a rest comes first.
  */
 static void work(struct fair *f, uint32_t budget)
 {
@@ -200,7 +216,7 @@ static void work(struct fair *f, uint32_t budget)
 	for (; budget > 0; budget--) {
 		if (f->event_count + EVENTS_RESERVE > f->event_max)
 			return;
-		if (grant_one(f) || tenant_doom_one(f) || pool_rest_due(f) || lease_due(f, due) || forget_due(f, due) || tenant_due(f, due))
+		if (grant_one(f) || tenant_doom_one(f) || sweep_one(f) || pool_rest_due(f) || lease_due(f, due) || forget_due(f, due) || tenant_due(f, due))
 			continue;
 		f->more = false;
 		return;

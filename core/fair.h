@@ -357,6 +357,17 @@ FAIR_MUST_CHECK enum fair_err fair_release(struct fair *f, uint64_t now, const s
 /* fair_revoke ends an active or pending lease for another (FAIR_REASON_REVOKED). Errors as fair_release. */
 FAIR_MUST_CHECK enum fair_err fair_revoke(struct fair *f, uint64_t now, const struct fair_id *id);
 
+/*
+ * fair_revoke_all revokes all leases of a pool, a tenant, with a label (NULL: of any; a label is compared as a whole) that
+ * are in `state` now (FAIR_ENDED: pending or active) and still when their turn comes; waiters go first. What does not
+ * fit into the budget of this call is worked off by the next ones, one lease that is looked at a unit: then *ret_number is
+ * not 0, and FAIR_EV_REVOKED_ALL tells with it when all is done. *ret_ended counts those that this call ended.
+ * FAIR_E_POOL_NOT_FOUND, FAIR_E_TENANT_NOT_FOUND (in none of the pools), FAIR_E_NO_MEMORY: nothing changed.
+ */
+FAIR_MUST_CHECK enum fair_err fair_revoke_all(struct fair *f, uint64_t now, const char *pool, const char *tenant,
+                                              const char *label, enum fair_state state, uint64_t *ret_number,
+                                              uint32_t *ret_ended);
+
 /* ---- durability ---- */
 
 /*
@@ -403,6 +414,7 @@ enum fair_event_type {
 	FAIR_EV_TENANT_GONE,
 	FAIR_EV_POOL,          /* a pool is new or has other values; see pool */
 	FAIR_EV_POOL_GONE,     /* it was removed, with all that is remembered of it */
+	FAIR_EV_REVOKED_ALL,   /* a fair_revoke_all that its call did not finish is through; see number and ended */
 	FAIR_EV_FORGOTTEN,     /* an ended lease is remembered no longer */
 };
 
@@ -412,8 +424,9 @@ struct fair_event {
 	enum fair_reason reason;       /* FAIR_EV_ENDED */
 	enum fair_state was;           /* FAIR_EV_ENDED: FAIR_PENDING or FAIR_ACTIVE */
 	bool kept;                     /* what was told of this lease has to be kept, or to be taken out of what is kept */
-	uint64_t number;               /* of the lease; 0 for tenants' events */
-	const char *pool;              /* borrowed, lives as long as the struct fair */
+	uint64_t number;               /* of the lease, or what fair_revoke_all gave; 0 for tenants' events */
+	uint32_t ended;                /* FAIR_EV_REVOKED_ALL: how many leases */
+	const char *pool;              /* borrowed, lives as long as the struct fair; NULL: FAIR_EV_REVOKED_ALL */
 	char tenant[FAIR_NAME_MAX + 1];
 };
 

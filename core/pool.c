@@ -217,6 +217,7 @@ static void pool_close(struct fair *f, struct pool *p)
 		DL_DELETE2(f->dirty, p, dirty_prev, dirty_next);
 	if (p->resting)
 		DL_DELETE2(f->resting, p, resting_prev, resting_next);
+	sweeps_leave(f, p);
 }
 
 enum fair_err fair_pool_remove(struct fair *f, uint64_t now, const char *pool)

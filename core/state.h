@@ -106,6 +106,7 @@ struct tenant {
 	bool doomed;                /* in the list of tenants with leases below refuse_below or revoke_below */
 	bool idle;                  /* in the list of tenants that idleness changes */
 	struct fair_tenant_policy policy;
+	uint64_t fairness;          /* what it is counted with in pool->fairness */
 	struct instance *instances;
 	struct tenant_leases leases;
 	uint32_t num_instances;
@@ -182,6 +183,29 @@ struct window {
 	uint64_t turned_at;
 };
 
+/* The sums of Jain's index: of x and of its squares, over the demanding tenants. */
+__extension__ typedef unsigned __int128 uint128;
+struct fairness {
+	uint128 sum, squares;
+};
+
+/* A call of fair_revoke_all that is worked off. */
+struct sweep {
+	struct sweep *prev, *next;
+	uint64_t number;
+	uint64_t below;             /* it ends leases with smaller numbers: those that were there */
+	uint64_t tokens_below;      /* what was granted before it has smaller tokens */
+	const char *tenant, *label; /* behind it, or NULL */
+	enum fair_state state;      /* FAIR_ENDED: pending and active ones */
+	bool one_pool;
+	bool in_call, over;
+	struct pool *pool;          /* where it is; NULL: there is none */
+	enum fair_state phase;      /* what it looks at there, after which number */
+	uint64_t after;
+	uint32_t ended;
+	char texts[];
+};
+
 /* The name of a pool outlives it: events that tell of it are still to be read. */
 struct pool_name {
 	struct pool_name *next;
@@ -211,6 +235,7 @@ struct pool {
 	bool resting;               /* in the list of pools that have a resting slot */
 	uint64_t calculator_failures;
 	struct window wait, hold;
+	struct fairness fairness;
 	struct fair_pool_totals totals;
 	uint32_t accounts;                /* tenants that have one of their own */
 	uint64_t last_account;            /* the number of the last of them */
@@ -232,6 +257,8 @@ struct fair {
 	struct lease *first_timer;  /* the least of them: every call asks for it */
 	struct lease *ended;        /* in the order in which they are forgotten */
 	struct tenant *doomed, *idle;
+	struct sweep *sweeps;       /* one after the other */
+	uint64_t last_sweep;
 	struct pool *dirty;
 	struct pool *resting;
 	uint64_t heartbeats_unknown;
@@ -339,6 +366,15 @@ bool tenant_doom_one(struct fair *f);
 void tenant_doom(struct fair *f, struct tenant *t);
 void tenant_free(struct fair *f, struct tenant *t);
 
+/* fairness.c */
+uint64_t fairness_of(const struct tenant *t);
+void fairness_settle(struct tenant *t);   /* after any change of its slots, its weight, or whether it demands */
+double fairness_index(const struct pool *p);
+
+/* sweep.c */
+bool sweep_one(struct fair *f);           /* looks at one lease; false when there is no sweep */
+void sweeps_leave(struct fair *f, const struct pool *p);   /* the pool goes */
+
 /* lease.c */
 struct lease *lease_new(struct fair *f, struct tenant *t, const struct fair_request *r);
 void lease_insert(struct fair *f, struct lease *l, uint64_t number);
@@ -361,6 +397,7 @@ void lease_free(struct fair *f, struct lease *l);
 void call_begin(struct fair *f, uint64_t now);   /* works off what is due */
 void call_end(struct fair *f);                   /* brings the pools to rest */
 void event_add(struct fair *f, struct fair_event event, const struct tenant *t);
+void event_add_sweep(struct fair *f, uint64_t number, uint32_t ended);
 void event_add_pool(struct fair *f, enum fair_event_type type, const char *pool);
 unsigned hash_of(const struct fair *f, const void *bytes, size_t size);
 

@@ -176,6 +176,7 @@ void tenant_remove(struct fair *f, struct tenant *t)
 	doomed_leave(f, t);
 	candidate_set(p, t, false, 0, 0);
 	t->is_open = t->is_demanding = false;
+	fairness_settle(t);
 	t->policy = policy_filled(NULL);
 	tenants_changed(t);
 	tenants_remove(p, t);
@@ -207,6 +208,7 @@ void tenant_settle(struct fair *f, struct tenant *t)
 		tenants_changed(t);
 		pool_share_update(f, p);
 	}
+	fairness_settle(t);
 	busy_set(p, t, c.active + c.present);
 	candidate_set(p, t, first != NULL, c.active, first ? first->number : 0);
 	tenant_touch(f, t);

@@ -221,6 +221,9 @@ static void drain(struct teller *s)
 		case FAIR_EV_TENANT_GONE:
 			tell(s, "%s gone", e.tenant);
 			break;
+		case FAIR_EV_REVOKED_ALL:
+			tell(s, "revoked all %" PRIu64 ": %u", e.number, e.ended);
+			break;
 		case FAIR_EV_POOL:
 		case FAIR_EV_POOL_GONE:
 		case FAIR_EV_FORGOTTEN:
@@ -323,6 +326,22 @@ static void do_advance(struct teller *s)
 		drain(s);
 }
 
+static void do_revoke_all(struct teller *s)
+{
+	enum fair_state state = flag(s, "pending") ? FAIR_PENDING : flag(s, "active") ? FAIR_ACTIVE : FAIR_ENDED;
+	uint64_t revocation;
+	uint32_t ended;
+	enum fair_err err = fair_revoke_all(s->fair, now_ns(s), option(s, "pool"), option(s, "tenant"), option(s, "label"),
+										state, &revocation, &ended);
+
+	if (err)
+		tell_error(s, err);
+	else if (revocation > 0)
+		tell(s, "revoked %u, more as %" PRIu64, ended, revocation);
+	else
+		tell(s, "revoked %u", ended);
+}
+
 static void tell_lease(struct teller *s)
 {
 	struct fair_id id = lease_word(s);
@@ -391,6 +410,14 @@ static void tell_slots(struct teller *s)
 	cr_assert_eq(fair_pool_cordoned(s->fair, s->pool, p.num_cordoned), FAIR_SLOTS_MAX);
 	tell(s, "slots %u active %u debt %u resting %u%s%s", p.max_slots, p.active_slots, p.debt_slots, p.resting_slots, text,
 		 p.draining ? " draining" : "");
+}
+
+static void tell_fairness(struct teller *s)
+{
+	struct fair_pool_view p;
+
+	cr_assert_eq(fair_pool_get(s->fair, now_ns(s), s->pool, &p), FAIR_OK);
+	tell(s, "fairness %.3f", p.fairness_index);
 }
 
 static void tell_list(struct teller *s)
@@ -552,6 +579,8 @@ static void play(struct teller *s)
 		tell_error(s, fair_release(s->fair, now, &id));
 	else if (strcmp(verb, "revoke") == 0)
 		tell_error(s, fair_revoke(s->fair, now, &id));
+	else if (strcmp(verb, "revoke-all") == 0)
+		do_revoke_all(s);
 	else if (strcmp(verb, "heartbeat") == 0)
 		tell_error(s, fair_heartbeat(s->fair, now, &id, number(s, "ttl", 0) * MS));
 	else if (strcmp(verb, "cancel") == 0 || strcmp(verb, "key") == 0)
@@ -572,6 +601,8 @@ static void play(struct teller *s)
 		tell_pool(s);
 	else if (strcmp(verb, "slots") == 0)
 		tell_slots(s);
+	else if (strcmp(verb, "fairness") == 0)
+		tell_fairness(s);
 	else if (strcmp(verb, "list") == 0)
 		tell_list(s);
 	else if (strcmp(verb, "tenants") == 0)

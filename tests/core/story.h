@@ -11,9 +11,10 @@
  *   MS acquire LEASE TENANT [key=K] [ttl=MS] [max_lease=MS] [label=L] [try] [auto]
  *   MS attach LEASE                       MS detach LEASE [wait-over|answered]
  *   MS claim|confirm|withdraw|release|revoke LEASE        MS heartbeat LEASE [ttl=MS]
+ *   MS revoke-all [pool=P] [tenant=T] [label=L] [pending|active]
  *   MS cancel TENANT key=K                MS key TENANT key=K
  *   MS hold [off] [all]                   MS late MS            MS advance [budget=N]
- *   MS show LEASE | tenant TENANT | pool | totals | slots | list [TENANT] [pending|active] | tenants | deadline
+ *   MS show LEASE | tenant TENANT | pool | totals | slots | fairness | list [TENANT] [pending|active] | tenants | deadline
  *
  * with @POOL for another pool than the first. Leases are named (16 bytes at most). With commit=auto, as if the store
  * answered at once, each grant is confirmed and claimed; with `confirm` it is not claimed. fair_check follows each

@@ -205,7 +205,7 @@ void events_refused(struct api *api, uint64_t now, const char *pool, const char 
 {
 	struct event *event;
 
-	if (err != FAIR_E_NO_SLOT && err != FAIR_E_QUEUE_FULL && err != FAIR_E_TENANT_CLOSING &&
+	if (err != FAIR_E_NO_SLOT && err != FAIR_E_QUEUE_FULL && err != FAIR_E_TENANT_CLOSING && err != FAIR_E_TOO_MANY_SLOTS &&
 		err != FAIR_E_TENANT_NOT_REGISTERED && err != FAIR_E_TOO_MANY_TENANTS)
 		return;
 	events_touch(api);

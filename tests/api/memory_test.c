@@ -95,6 +95,7 @@ static const struct scenario scenarios[] = {
 	{"list tenants", a_waiter, "GET /tenants?limit=1", NULL, NULL, NULL, 200, 2, 2},
 	{"stats", a_waiter, "GET /stats?pool=default", NULL, NULL, NULL, 200, 2, 2},
 	{"stats as text", a_waiter, "GET /stats", NULL, NULL, "text/plain", 200, 2, 2},
+	{"events", nothing, "GET /events?tenant_id=alice", NULL, NULL, NULL, 200, 0, 0},
 	{"pools", nothing, "GET /pools", NULL, NULL, NULL, 200, 0, 0},
 	{"register", nothing, "POST /tenants",
 	 "{\"tenant_id\":\"a123456789012345678901234567890123456789012345678901234567890\",\"instance\":\"p\"}", NULL, NULL,
@@ -248,4 +249,30 @@ Test(memory, a_commit_that_cannot_be_told_leaves_no_lease)
 		expect_stat(w, "total_active_slots", status(e) == 201 ? 1 : 0);
 		world_destroy(w);
 	}
+}
+
+/* A piece of a stream for which there is no memory is told when there is. */
+Test(memory, a_stream_loses_nothing)
+{
+	unsigned without = 0;
+	bool failed = true;
+
+	for (long n = 0; failed; n++) {
+		struct world *w = world_create((struct world_config){0});
+		struct exchange *stream = watch(w, "", NULL);
+		const char *told = listen_to(w, stream);
+
+		cr_assert(strcmp(told, "stats") == 0, "%s", told);
+		acquire(w, "alice", ",\"label\":\"x\"", NULL);
+		allocations_left = n;
+		told = listen_to(w, stream);
+		failed = allocations_left < 0;
+		allocations_left = -1;
+		without += *told == '\0';
+		if (*told == '\0')
+			told = listen_to(w, stream);
+		cr_expect(strcmp(told, "granted stats") == 0, "allocation %ld: '%s'", n, told);
+		world_destroy(w);
+	}
+	cr_expect(without > 0);
 }

@@ -1,33 +1,46 @@
 // SPDX-License-Identifier: MIT
-// Keeps a model up to date, and says so.
-import { call, list } from './api.js';
+// Keeps a model up to date: the stream of events tells what happens, lists are asked for where it says too little.
+import { call, list, Refused, stream } from './api.js';
 import { LEASES_MAX, LINE_MAX, TENANTS_MAX } from './model.js';
 
-const PERIOD = 1000;
-const TENANTS_PERIOD = 3000;
-const RESTS = 8;            // times as long as asking takes, nothing is asked: many pages on a busy server cost it little
-const LOST_PAUSE = 1000;
+const PERIOD = 1000;          // from one asking for a list to the next at least, and
+const PERIOD_OF_ITEM = 2.5;   // as much for each entry that is read: a hundred pages together cost a busy server little
+const SILENCE = 20_000;       // the server says something every 15 s
+const PAUSE = 1000;           // before another try
 
-/** Follows one pool: `changed(model)` after news, `connection(state, error)` with `live` or `lost`. */
+/* How old each list may become though nothing tells of a change: heartbeats are no events, nor is what other pools do. */
+const AGES = { pools: 2000, stats: 10_000, tenants: 10_000, leases: PERIOD, line: 10_000 };
+
+/* What an event makes older than it may be. */
+const OUTDATES = { granted: ['line'], ended: ['line'], tenant: ['tenants'], pool: ['pools'], missed: ['leases', 'line', 'tenants', 'pools'] };
+
+/** Follows one pool: `changed()` after news, `connection(state, error)` with `live` or `lost`. */
 export class Feed {
 	constructor(model, { changed, connection }) {
 		this.model = model;
 		this.changed = changed;
 		this.connection = connection;
-		this.stopped = new AbortController();
-		this.tenantsAt = -Infinity;
+		this.stopped = false;
 		this.wake = () => {};
 		this.run();
 	}
 
 	stop() {
-		this.stopped.abort();
+		this.stopped = true;
+		this.attempt?.abort();
 		this.wake();
 	}
 
-	/** Asks at once: after a verb, or when the page is seen again. */
+	/** Asks for all at once: after a verb. */
 	refresh() {
-		this.soon = true;
+		this.asked = {};
+		this.wake();
+	}
+
+	/** The page is hidden, or seen again. */
+	seen() {
+		if (document.hidden)
+			this.attempt?.abort();
 		this.wake();
 	}
 
@@ -38,53 +51,139 @@ export class Feed {
 				clearTimeout(timer);
 				resolve();
 			};
-			if (this.soon)
-				this.wake();
 		});
 	}
 
 	async run() {
-		while (!this.stopped.signal.aborted) {
-			const began = performance.now();
-			this.soon = false;
-			let rest = PERIOD;
-			try {
-				await this.ask();
-				rest = Math.max(PERIOD, RESTS * (performance.now() - began));
-				this.connection('live');
-				this.changed();
-			} catch (error) {
-				if (this.stopped.signal.aborted)
-					return;
-				rest = LOST_PAUSE;
-				this.connection('lost', error);
+		while (!this.stopped) {
+			if (document.hidden) {
+				await this.pause(Infinity);
+				continue;
 			}
-			await this.pause(document.hidden ? Infinity : rest);
+			this.attempt = new AbortController();
+			this.asked = {};
+			this.old = new Set();      // lists that are older than they may be
+			this.streaming = false;    // without a stream all lists are asked for all the time
+			try {
+				await Promise.all([this.listen(), this.keep()]);
+			} catch (error) {
+				this.attempt.abort(error);
+				if (!this.stopped && !document.hidden)
+					this.connection('lost', error);
+			}
+			if (!this.stopped && !document.hidden)
+				await this.pause(PAUSE);
 		}
 	}
 
-	async ask() {
-		const { model } = this;
-		const { signal } = this.stopped;
-		const pool = model.name;
-		const [{ items: pools }, stats, active, line] = await Promise.all([
-			call('GET', 'pools', { signal }),
-			call('GET', 'stats', { query: { pool, limit: 1000 }, signal }),
-			list('leases', { pool, state: 'active' }, { most: LEASES_MAX, signal }).then((leases) => [leases, performance.now()]),
-			list('leases', { pool, state: 'pending' }, { most: LINE_MAX, signal }).then((leases) => [leases, performance.now()]),
-			this.askTenants(),
-		]);
-		model.takePools(pools);
-		model.takeStats(stats);
-		model.takeLeases(...active);
-		model.takeLine(...line);
+	/* ---- the stream ---- */
+
+	/** Listens again and again: a server that drains ends its streams and still answers, and so may a proxy. */
+	async listen() {
+		const { signal } = this.attempt;
+		for (;; await new Promise((resolve) => setTimeout(resolve, PAUSE))) {
+			const silent = new AbortController();
+			let timer;
+			const heard = () => {
+				clearTimeout(timer);
+				timer = setTimeout(() => silent.abort(), SILENCE);
+			};
+			heard();
+			try {
+				for await (const event of stream('events', { query: { pool: this.model.name }, signal: AbortSignal.any([signal, silent.signal]) })) {
+					heard();
+					if (event !== null)
+						this.take(event);
+				}
+			} catch { /* the lists tell whether the server is there */ }
+			clearTimeout(timer);
+			if (signal.aborted)
+				return;
+			this.streaming = false;
+			this.wake();
+		}
 	}
 
-	async askTenants() {
-		const { model, stopped: { signal } } = this;
-		if (performance.now() - this.tenantsAt < TENANTS_PERIOD)
-			return;
-		model.takeTenants(await list('tenants', { pool: model.name }, { most: TENANTS_MAX, signal }));
-		this.tenantsAt = performance.now();
+	take({ event, data }) {
+		const { model } = this;
+		if (!this.streaming) {
+			this.streaming = true;
+			this.outdate(Object.keys(AGES));    // what happened before nobody told
+		}
+		if (event === 'granted')
+			model.hear(data, performance.now());
+		else if (event === 'ended')
+			model.end(data.id);
+		else if (event === 'stats')
+			this.takeStats(data);
+		this.outdate((OUTDATES[event] ?? []).filter((name) => name !== 'line' || model.line.length > 0));
+		this.changed();
+	}
+
+	/** A waiter that came is no event, but the statistics count it. They tell of the busiest tenants only. */
+	takeStats(stats) {
+		const { model } = this;
+		const old = model.stats;
+		if (old === null)
+			return;    // the lists come first
+		if (stats.waiting !== old.waiting || stats.absent !== old.absent)
+			this.outdate(['line']);
+		if (stats.tenants_omitted > 0)
+			this.outdate(['stats']);
+		model.takeStats(stats.tenants_omitted > 0 ? { ...stats, tenants: { ...old.tenants, ...stats.tenants } } : stats);
+	}
+
+	outdate(names) {
+		for (const name of names)
+			this.old.add(name);
+		if (names.length > 0)
+			this.wake();
+	}
+
+	/* ---- the lists ---- */
+
+	/** When a list is to be asked for. */
+	due(name) {
+		const spacing = Math.max(PERIOD, PERIOD_OF_ITEM * this.model.size());
+		return (this.asked[name] ?? -Infinity) + (this.old.has(name) || !this.streaming ? spacing : Math.max(spacing, AGES[name]));
+	}
+
+	/** Asks for what is too old, again and again. */
+	async keep() {
+		const { signal } = this.attempt;
+		while (!signal.aborted) {
+			const now = performance.now();
+			const due = Object.keys(AGES).filter((name) => this.due(name) <= now);
+			if (due.length > 0) {
+				await this.ask(due);
+				this.connection('live');
+				this.changed();
+			} else {
+				await this.pause(Math.min(...Object.keys(AGES).map((name) => this.due(name))) - now);
+			}
+		}
+		signal.throwIfAborted();
+	}
+
+	async ask(names) {
+		const { model, attempt: { signal } } = this;
+		const pool = model.name;
+		const lists = {
+			pools: [() => call('GET', 'pools', { signal }), ({ items }) => model.takePools(items)],
+			stats: [() => call('GET', 'stats', { query: { pool, limit: 1000 }, signal }), (stats) => model.takeStats(stats)],
+			tenants: [() => list('tenants', { pool }, { most: TENANTS_MAX, signal }), (tenants) => model.takeTenants(tenants)],
+			leases: [() => list('leases', { pool, state: 'active' }, { most: LEASES_MAX, signal }), (...reply) => model.takeLeases(...reply)],
+			line: [() => list('leases', { pool, state: 'pending' }, { most: LINE_MAX, signal }), (...reply) => model.takeLine(...reply)],
+		};
+		const asked = performance.now();
+		for (const name of names) {
+			this.asked[name] = asked;
+			this.old.delete(name);
+		}
+		const replies = await Promise.all(names.map(async (name) => [name, await lists[name][0](), performance.now()]));
+		for (const [name, reply, at] of replies)
+			lists[name][1](reply, at, asked);
+		if (model.pool === null)
+			throw new Refused(404, { code: 'pool-not-found', detail: `${pool} is gone` });
 	}
 }

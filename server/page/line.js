@@ -24,7 +24,9 @@ function makeWaiter() {
 function drawWaiter(row, waiter, now) {
 	const [place, label, reason, waits] = row.children;
 	say(place, waiter.present ? String(waiter.ahead + 1) : '–');
-	say(label, waiter.label);
+	say(label, [waiter.label, waiter.slots > 1 ? `${waiter.slots} slots` : '', waiter.priority !== 0 ? `priority ${waiter.priority}` : '']
+		.filter((part) => part !== '').join(' · '));
+	mark(label, 'title', label.textContent);
 	say(reason, why(waiter.reason));
 	say(waits, counting((now - waiter.since) / 1000));
 	mark(row, 'class', waiter.present ? undefined : 'away');

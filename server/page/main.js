@@ -16,6 +16,7 @@ const FRAME_BUDGET = 8;    // ms: what a frame draws before it leaves the rest t
 let model = null;
 let feed = null;
 let lostAt = null;
+let fresh = true;    // the pool is shown for the first time
 
 /* ---- the tables ---- */
 
@@ -147,12 +148,12 @@ const views = [
 	drawTop,
 	(now) => slots.draw(model, now),
 	(now) => drawLine(model, now),
-	(now) => past.draw(model, now),
-	() => waits.draw(model),
 	(now) => leases.draw([...model.leases.values()].map((lease) => ({ key: lease.id, text: `${lease.tenant_id} ${lease.label}`, lease })),
 		model.stats.total_active_slots, now),
 	(now) => tenants.draw(tenantItems(model), model.stats.active_tenants, now),
 ];
+/* The pictures change once a second: that is what the history keeps. */
+const pictures = [(now) => past.draw(model, now), () => waits.draw(model)];
 let left = [];
 
 /** Draws one view after the other, in as many frames as it takes. */
@@ -165,13 +166,14 @@ function frame() {
 		requestAnimationFrame(frame);
 }
 
-function draw() {
+function draw({ all } = { all: false }) {
 	if (model?.stats == null || document.hidden)
 		return;
 	the('start').hidden = true;
 	the('panel').hidden = false;
 	const idle = left.length === 0;
-	left = [...left, ...views.filter((view) => !left.includes(view))];
+	left = [...left, ...[...views, ...(all || fresh ? pictures : [])].filter((view) => !left.includes(view))];
+	fresh = false;
 	if (idle)
 		requestAnimationFrame(frame);
 }
@@ -208,7 +210,7 @@ function choose(pool) {
 
 /** The pool that the address names is gone: the first there is. */
 async function home() {
-	const { items } = await call('GET', 'pools');
+	const { items } = await call('GET', 'pools').catch(() => ({ items: [] }));    // the feed tries again
 	if (items.length > 0)
 		choose(items[0].pool);
 }
@@ -218,10 +220,11 @@ function follow() {
 	if (model?.name === name)
 		return;
 	feed?.stop();
+	fresh = true;
 	const pools = model?.pools ?? [];
 	model = new Model(name);
 	model.takePools(pools);
-	feed = new Feed(model, { changed: draw, connection });
+	feed = new Feed(model, { changed: () => draw(), connection });
 }
 
 /* ---- colours ---- */
@@ -233,7 +236,7 @@ function theme(name) {
 		document.documentElement.dataset.theme = name;
 	past.colour();
 	waits.colour();
-	draw();
+	draw({ all: true });
 }
 
 function remembered() {
@@ -256,16 +259,13 @@ matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => them
 the('tabs').addEventListener('keydown', turnTabs);
 the('resize').addEventListener('click', () => verbs.resize(model.pool, refresh));
 the('drain').addEventListener('click', () => verbs.drain(model.pool, refresh));
-document.addEventListener('visibilitychange', () => {
-	if (!document.hidden)
-		refresh();
-});
+document.addEventListener('visibilitychange', () => feed.seen());
 addEventListener('hashchange', follow);
 setInterval(() => {
 	if (lostAt === null)
 		model.sample(performance.now());
 	drawLost();
-	draw();
+	draw({ all: true });
 }, 1000);
 theme(the('theme').value);
 follow();

@@ -41,7 +41,7 @@ export class Model {
 	}
 
 	takeStats(stats) {
-		this.stats = { ...stats, tenants: stats.tenants ?? this.stats?.tenants ?? {} };
+		this.stats = stats;
 	}
 
 	/** Tenants in the order of their creation, which their colours follow. */
@@ -51,9 +51,10 @@ export class Model {
 		this.tenants = new Map(tenants.map((tenant) => [tenant.tenant_id, tenant]));
 	}
 
-	takeLeases(leases, at) {
+	/** A list that was asked for at `asked` and came at `at`: what an event granted in between stays. */
+	takeLeases(leases, at, asked) {
 		const old = this.leases;
-		this.leases = new Map();
+		this.leases = new Map([...old].filter(([, { heard }]) => heard > asked));
 		for (const lease of leases) {
 			if (!this.gone.has(lease.id))
 				this.grant(lease, at, old.get(lease.id));
@@ -63,6 +64,12 @@ export class Model {
 	takeLine(line, at) {
 		this.line = line.filter(({ id }) => !this.leases.has(id) && !this.gone.has(id))
 			.map((waiter) => ({ ...waiter, since: at - 1000 * waiter.waited_seconds }));
+	}
+
+	/** An event tells of a grant. */
+	hear(lease, at) {
+		this.grant(lease, at);
+		this.leases.get(lease.id).heard = at;
 	}
 
 	/** A lease is active; `at` is when the server said so. */
@@ -85,6 +92,11 @@ export class Model {
 			this.gone.delete(this.gone.values().next().value);
 		this.leases.delete(id);
 		this.line = this.line.filter((waiter) => waiter.id !== id);
+	}
+
+	/** Entries that are known. */
+	size() {
+		return this.leases.size + this.line.length + this.tenants.size;
 	}
 
 	/** Slots out of use that nobody holds. */

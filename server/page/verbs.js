@@ -112,9 +112,8 @@ function askCordon(pool, slot, cordon, done) {
 }
 
 export function revoke(lease, done) {
-	const what = lease.state === 'active' ? `slot ${lease.slot_ids.join(', ')} from ${lease.tenant_id}` : `the place of ${lease.tenant_id} in the line`;
 	open({
-		title: lease.state === 'active' ? `Revoke ${what}` : `Take away ${what}`,
+		title: `Revoke slot ${lease.slot_ids.join(', ')} from ${lease.tenant_id}`,
 		body: [
 			facts([['Tenant', lease.tenant_id], ['Label', lease.label], ['Lease', lease.id]]),
 			el('p', {}, 'The slot is free at once, for the next in the line. Whoever holds the lease learns of it with the next heartbeat and may still be at work until then.'),
@@ -147,7 +146,7 @@ export function slot(model, number, done) {
 	const rows = lease === undefined ? [['State', cordoned ? 'free, cordoned' : 'free']] : [
 		['Tenant', lease.tenant_id], ['Label', lease.label], ['State', cordoned ? 'held, cordoned' : 'held'], ['Slots', lease.slot_ids.join(', ')],
 		['Since', new Date(lease.acquired_at).toLocaleString()], ['Waited for it', `${lease.waited_seconds} s`], ['Runs out', new Date(lease.expires_at).toLocaleString()],
-		['Ttl', `${lease.ttl_seconds} s`], ['Fencing token', String(lease.fencing_token)], ['Lease', lease.id]];
+		['Ttl', `${lease.ttl_seconds} s`], ['Address', (lease.slot_urls ?? []).join(', ')], ['Fencing token', String(lease.fencing_token)], ['Lease', lease.id]];
 	open({
 		title: `Slot ${number} of ${model.name}`, body: [facts(rows)],
 		verbs: [{ name: 'Close' },

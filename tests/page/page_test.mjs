@@ -148,6 +148,39 @@ test('a grant, a release and a waiter are seen within a second', async (t) => {
 });
 
 
+test('what the stream tells is shown without asking for lists', async (t) => {
+	const server = await farm(t, '--max-slots', '3');
+	await server.register('alice', 'bob');
+	const page = await look(t, server.url);
+	await shows(() => grid(page), ['free', 'free', 'free'], 'nothing is held');
+	const kept = [];
+	await page.route(/\/(pools|stats|leases|tenants)(\?|$)/, (route) => kept.push(route));
+	const [lease] = await server.take('alice', 1);
+	await shows(() => grid(page), ['AL alice', 'free', 'free'], 'a grant');
+	await shows(() => text(page, '#headline'), 'default has 2 of 3 slots free, nobody waits', 'the statistics');
+	await server.take('bob', 1);
+	await server.send('DELETE', `/leases/${lease.id}`);
+	await shows(() => grid(page), ['free', 'BO bob', 'free'], 'an end, and another grant');
+	await page.unroute(/\/(pools|stats|leases|tenants)(\?|$)/);
+	await Promise.all(kept.map((route) => route.continue()));
+	assert.deepEqual(page.complaints, []);
+});
+
+test('a server that drains ends the stream, and is shown to its end', async (t) => {
+	const server = await farm(t, '--max-slots', '2', '--drain-timeout', '30s');
+	await server.register('alice');
+	const [lease, other] = await server.take('alice', 2);
+	const page = await look(t, server.url);
+	await shows(() => grid(page), ['AL alice', 'AL alice'], 'both are held');
+	server.child.kill('SIGTERM');
+	await until(async () => (await fetch(`${server.url}/readyz`)).status === 503, 'it drains');
+	await server.send('DELETE', `/leases/${lease.id}`);
+	await shows(async () => (await grid(page)).filter((each) => each === 'free').length, 1, 'one is given back');
+	assert.equal(await text(page, '#connection'), 'live');
+	await server.send('DELETE', `/leases/${other.id}`);
+	await page.locator('#lost').waitFor();
+});
+
 test('the sentence tells how long the next takes', async (t) => {
 	const server = await farm(t, '--max-slots', '2');
 	await server.register('alice', 'bob');
@@ -272,7 +305,7 @@ test('a connection that is lost is told of, and comes back by itself', async (t)
 	await shoot(page, 'lost');
 	await serve(t, '--max-slots', '3', '--listen', new URL(server.url).host);
 	await shows(() => text(page, '#headline'), 'default is idle: all 3 slots are free', 'the new server');
-	assert.equal(await page.locator('#lost').isVisible(), false);
+	await page.locator('#lost').waitFor({ state: 'hidden' });
 	assert.equal(await text(page, '#connection'), 'live');
 	assert.deepEqual(page.complaints.filter((line) => !/ERR_CONNECTION|ERR_EMPTY|ERR_INCOMPLETE/.test(line)), []);
 });
@@ -320,11 +353,18 @@ test('markup in every string of every reply stays text', async (t) => {
 		const reply = await route.fetch();
 		const body = await reply.json();
 		replies++;
-		await route.fulfill({ response: reply, json: attacked(body) });
+		const items = route.request().url().endsWith('/pools') ? { items: [...body.items, ...attacked(body.items)], next_cursor: null } : undefined;
+		await route.fulfill({ response: reply, json: items ?? attacked(body) });    // without its own name the pool would be gone
+	});
+	await page.route(/\/events\?/, async (route) => {
+		const [lease] = (await server.get('/leases?state=active')).items;
+		const events = { granted: lease, ended: { ...lease, reason: 'released' }, tenant: (await server.get('/tenants')).items[0], stats: await server.stats() };
+		await route.fulfill({ contentType: 'text/event-stream',
+			body: Object.entries(events).map(([event, data]) => `event: ${event}\ndata: ${JSON.stringify(attacked(data))}\n\n`).join('') });
 	});
 	await page.reload();
 	await shows(async () => (await rows(page, 'leases-card', 3))[0]?.[2].includes(ATTACK), true, 'the leases');
-	await shows(async () => (await texts(page, '[role=tab]'))[0].includes('<img src=x'), true, 'the tab');
+	await shows(async () => (await texts(page, '[role=tab]'))[1]?.includes('<img src=x'), true, 'the tab');
 	await page.locator('#slots .slot').first().click();
 	await page.locator('#waits-table, dialog[open]').last().waitFor();
 	await shoot(page, 'attacked');
@@ -368,6 +408,28 @@ test('an operator resizes a pool, after a question', async (t) => {
 	await page.getByRole('button', { name: 'Resize…' }).click();
 	await page.locator('dialog').getByRole('button', { name: 'Resize' }).click();
 	await page.locator('#sheet-refusal', { hasText: 'could not be reached' }).waitFor();
+});
+
+test('an operator revokes a lease', async (t) => {
+	const server = await farm(t, '--max-slots', '3');
+	await server.register('alice', 'bob');
+	const leases = await server.take('alice', 3);
+	const [bob] = server.wait('bob', 1);
+	await server.waiters(1);
+	const page = await look(t, server.url);
+	await page.getByRole('button', { name: 'Revoke the lease of alice on slot 1' }).click();
+	assert.match(await text(page, '#sheet-body'), /worker:\d/);
+	await page.getByRole('dialog').getByRole('button', { name: 'Cancel' }).click();
+	assert.equal((await server.stats()).revoked_total, 0);
+	await page.getByRole('button', { name: 'Revoke the lease of alice on slot 1' }).click();
+	await page.getByRole('dialog').getByRole('button', { name: 'Revoke' }).click();
+	await page.locator('#told', { hasText: 'The lease of alice is revoked.' }).waitFor();
+	assert.equal((await bob).status, 201, 'the next in the line has the slot');
+	await shows(async () => (await grid(page))[1], 'BO bob', 'the page shows it');
+	const revoked = leases.find(({ slot_ids: [slot] }) => slot === 1);
+	assert.equal((await server.send('GET', `/leases/${revoked.id}`)).body.reason, 'revoked');
+
+	assert.deepEqual(page.complaints, []);
 });
 
 test('it is as good to the eye as to those who cannot see', async (t) => {

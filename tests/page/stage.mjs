@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // A real server, tenants that ask it for slots, and a real Chromium that looks at its page.
+import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { mkdirSync, readFileSync } from 'node:fs';
 import http from 'node:http';
@@ -109,4 +110,47 @@ export async function prefix(t, url, path) {
 		proxy.close();
 	});
 	return `http://127.0.0.1:${proxy.address().port}${path}/`;
+}
+
+/* ---- what the page says ---- */
+
+export const text = (page, selector) => page.locator(selector).innerText();
+export const texts = (page, selector) => page.locator(selector).allInnerTexts();
+
+/** Waits until `read()` gives what is wanted. */
+export async function shows(read, wanted, what) {
+	let found;
+	await until(async () => {
+		found = await read();
+		try {
+			assert.deepEqual(found, wanted);
+			return true;
+		} catch {
+			return false;
+		}
+	}, what, 10).catch(() => assert.deepEqual(found, wanted, what));
+}
+
+/** What the grid says, one text a slot: "AL alice" or "free". */
+export const grid = (page) => page.locator('#slots .slot').evaluateAll((cells) => cells.map((cell) =>
+	(cell.classList.contains('free') ? 'free' : `${cell.querySelector('b').textContent} ${cell.querySelector('.more').textContent}`)));
+
+/** Rows of a table by their first cells. */
+export const rows = (page, card, cells) => page.locator(`#${card} tbody tr`).evaluateAll((found, count) => found.map((row) =>
+	[...row.cells].slice(0, count).map((cell) => cell.querySelector('.name')?.textContent ?? cell.textContent)), cells);
+
+/** Ten slots that are all held, and seven requests that wait. */
+export async function busy(t, ...flags) {
+	const server = await farm(t, '--max-slots', '10', ...flags);
+	await server.register('alice', 'bob', 'team-west', { tenant_id: 'carol', instance: 'p1' }, 'idle-one');
+	await server.take('alice', 4);
+	await server.take('bob', 4);
+	await server.take('team-west', 2, { label: '', ttl_seconds: 30 });
+	server.wait('carol', 2);
+	await server.waiters(2);
+	server.wait('alice', 3);
+	await server.waiters(5);
+	server.wait('bob', 2);
+	await server.waiters(7);
+	return server;
 }

@@ -284,7 +284,11 @@ struct fair_place {
 	uint32_t share;          /* of its tenant */
 	uint32_t waiting;        /* present waiters of its tenant, itself left out */
 	enum fair_wait reason;
-	uint64_t estimated_wait_ns;   /* FAIR_NEVER: unknown */
+	/*
+	 * From now, going by how long the leases that ended in the last 5 to 10 minutes were held. FAIR_NEVER: unknown, as
+	 * none has ended, the waiter is absent, or nothing is granted. Priorities, reserves and saving are not looked at.
+	 */
+	uint64_t estimated_wait_ns;
 };
 
 struct fair_acquired {
@@ -342,7 +346,10 @@ bool fair_key_find(const struct fair *f, const char *pool, const char *tenant, c
 /* ---- holding ---- */
 
 /*
- * fair_heartbeat renews an active lease for its ttl from now, and claims it; ttl_ns > 0 sets a new ttl.
+ * fair_heartbeat renews an active lease for its ttl from now, and claims it; ttl_ns > 0 sets a new ttl. The view of the lease
+ * tells from then on whether it is asked back (reclaim_ns): when its tenant holds more than its share, older leases of the
+ * tenant have all of it, and another tenant's request would be granted if there were slots. It is wished back within one
+ * ttl of the first heartbeat that was told so; nothing is taken by force, and when it is over later ones tell so.
  * FAIR_E_LEASE_NOT_FOUND, FAIR_E_LEASE_ENDED, FAIR_E_LEASE_PENDING.
  */
 FAIR_MUST_CHECK enum fair_err fair_heartbeat(struct fair *f, uint64_t now, const struct fair_id *id, uint64_t ttl_ns);
@@ -506,7 +513,7 @@ struct fair_lease_view {
 	enum fair_reason reason;     /* ended */
 	int32_t priority;
 	uint64_t max_ns;             /* when max-lease ends it; FAIR_NEVER: no such time */
-	uint64_t reclaim_ns;         /* by when it is asked back; 0: it is not */
+	uint64_t reclaim_ns;         /* by when it is asked back, as its last heartbeat was told; 0: it is not */
 };
 
 /* fair_lease_get: FAIR_E_LEASE_NOT_FOUND. A lease whose deadline has passed is ended by it first. Claims nothing. */

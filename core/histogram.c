@@ -46,6 +46,8 @@ void window_add(struct window *w, uint64_t now, uint64_t value)
 
 	h->bins[histogram_bin(value)]++;
 	h->count++;
+	h->sum += (double)value;
+	h->squares += (double)value * (double)value;
 	if (value > h->max)
 		h->max = value;
 }
@@ -74,4 +76,26 @@ struct fair_quantiles window_quantiles(struct window *w, uint64_t now)
 
 	return (struct fair_quantiles){
 		.p50_ns = quantile(w, 50, max), .p95_ns = quantile(w, 95, max), .p99_ns = quantile(w, 99, max), .max_ns = max};
+}
+
+/* Does not turn the window: what is too old is left out. */
+struct holds window_holds(const struct window *w, uint64_t now)
+{
+	uint64_t age = now - w->turned_at;
+	double sum = 0, squares = 0;
+	struct holds holds = {0};
+
+	for (uint32_t i = 0; i < 2; i++) {
+		if (age >= (i == w->current ? 2 * HALF_NS : HALF_NS))
+			continue;
+		holds.count += w->half[i].count;
+		sum += w->half[i].sum;
+		squares += w->half[i].squares;
+	}
+	if (holds.count == 0)
+		return holds;
+	holds.mean = sum / (double)holds.count;
+	if (sum > 0)
+		holds.spread = squares * (double)holds.count / (sum * sum) - 1;
+	return holds;
 }

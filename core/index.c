@@ -46,8 +46,8 @@ static uint32_t weight(struct counts c, enum fair_state state)
 }
 
 /*
- * LEASE_TREE: a tree of leases by number with sums: NAME_insert, _remove, _changed, _counts, _present_before and
- * _after (the first lease after a number in a state).
+ * LEASE_TREE: a tree of leases by number with sums: NAME_insert, _remove, _changed, _counts, _present_before,
+ * _active_before and _after (the first lease after a number in a state).
  */
 #define LEASE_TREE(NAME, FIELD, SUM)                                                                               \
 	RB_GENERATE_INTERNAL(NAME, lease, FIELD, by_number, static)                                                              \
@@ -90,6 +90,23 @@ static uint32_t weight(struct counts c, enum fair_state state)
 			before += own_counts(l).present;                                                                       \
 			if (RB_LEFT(l, FIELD))                                                                                 \
 				before += RB_LEFT(l, FIELD)->SUM.present;                                                          \
+			l = RB_RIGHT(l, FIELD);                                                                                \
+		}                                                                                                          \
+		return before;                                                                                             \
+	}                                                                                                              \
+                                                                                                                   \
+	static uint32_t NAME##_active_before(const struct NAME *tree, uint64_t number)                                 \
+	{                                                                                                              \
+		uint32_t before = 0;                                                                                       \
+                                                                                                                   \
+		for (const struct lease *l = RB_ROOT(tree); l;) {                                                          \
+			if (number <= l->number) {                                                                             \
+				l = RB_LEFT(l, FIELD);                                                                             \
+				continue;                                                                                          \
+			}                                                                                                      \
+			before += own_counts(l).active;                                                                        \
+			if (RB_LEFT(l, FIELD))                                                                                 \
+				before += RB_LEFT(l, FIELD)->SUM.active;                                                           \
 			l = RB_RIGHT(l, FIELD);                                                                                \
 		}                                                                                                          \
 		return before;                                                                                             \
@@ -189,6 +206,11 @@ uint32_t pool_present_before(const struct pool *p, uint64_t number)
 uint32_t tenant_present_before(const struct tenant *t, uint64_t number)
 {
 	return tenant_leases_present_before(&t->leases, number);
+}
+
+uint32_t tenant_active_before(const struct tenant *t, uint64_t number)
+{
+	return tenant_leases_active_before(&t->leases, number);
 }
 
 struct lease *tenant_first_present(const struct tenant *t)

@@ -344,7 +344,7 @@ struct lease *lease_find_now(struct fair *f, const struct fair_id *id)
 
 /* ---- acquiring ---- */
 
-static struct fair_place place_of(const struct lease *l)
+static struct fair_place place_of(const struct fair *f, const struct lease *l)
 {
 	const struct tenant *t = l->tenant;
 	const struct pool *p = t->pool;
@@ -354,8 +354,7 @@ static struct fair_place place_of(const struct lease *l)
 	                           .active_slots = c.active,
 	                           .share = p->share,
 	                           .waiting = c.present - lease_is_present(l),
-	                           .reason = FAIR_WAIT_POOL_FULL,
-	                           .estimated_wait_ns = FAIR_NEVER};
+	                           .reason = FAIR_WAIT_POOL_FULL};
 
 	if (!lease_is_present(l))
 		place.reason = FAIR_WAIT_ABSENT;
@@ -367,6 +366,7 @@ static struct fair_place place_of(const struct lease *l)
 		place.reason = FAIR_WAIT_AT_SHARE;
 	else if (pool_room(p) < l->slots && p->slots.resting > 0)
 		place.reason = FAIR_WAIT_RESTING;
+	place.estimated_wait_ns = estimate_wait(f, l, &place);
 	return place;
 }
 
@@ -376,7 +376,7 @@ enum fair_err fair_lease_place(const struct fair *f, const struct fair_id *id, s
 
 	if (!l || l->state != FAIR_PENDING)
 		return FAIR_E_LEASE_NOT_FOUND;
-	*ret = place_of(l);
+	*ret = place_of(f, l);
 	return FAIR_OK;
 }
 
@@ -420,7 +420,7 @@ static enum fair_err acquire_known(struct fair *f, struct lease *l, const struct
 	ret->state = l->state;
 	if (l->state == FAIR_ACTIVE || r->wait)
 		return FAIR_OK;
-	ret->place = place_of(l);
+	ret->place = place_of(f, l);
 	ret->placed = true;
 	l->tenant->pool->totals.no_slot++;
 	detach(f, l);
@@ -458,7 +458,7 @@ static enum fair_err acquire_new(struct fair *f, struct tenant *t, bool created,
 	if (l->state == FAIR_ACTIVE)
 		return FAIR_OK;
 	if (l->try_once) {
-		ret->place = place_of(l);
+		ret->place = place_of(f, l);
 		t->pool->totals.no_slot++;
 		err = FAIR_E_NO_SLOT;
 	} else if (line_is_full(l)) {
@@ -620,6 +620,7 @@ enum fair_err fair_heartbeat(struct fair *f, uint64_t now, const struct fair_id 
 		l->keep_until_ns = FAIR_NEVER;
 		if (l->confirmed)
 			l->deadline_ns = now + l->ttl_ns;
+		reclaim_update(f, l);
 		timer_update(f, l);
 	}
 	call_end(f);
@@ -715,6 +716,7 @@ void fair_withdraw(struct fair *f, uint64_t now, const struct fair_id *id)
 	l->token = 0;
 	l->granted_ns = 0;
 	l->max_ns = FAIR_NEVER;
+	l->reclaim_ns = 0;
 	l->claimed = false;
 	if (l->attached == 0)
 		l->keep_until_ns = now + f->config.queue_grace_ns;

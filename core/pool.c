@@ -312,17 +312,18 @@ uint32_t pool_room(const struct pool *p)
 	return most < p->slots.usable ? most : p->slots.usable;
 }
 
-/* Grants the oldest request that may be granted: present, first of its tenant, and its tenant below the share. */
+/* The oldest request that may be granted is next: present, first of its tenant, and its tenant below the share. */
+struct tenant *pool_turn(const struct pool *p)
+{
+	return candidate_oldest_below(p, p->share);
+}
+
 bool pool_grant_one(struct fair *f, struct pool *p)
 {
-	if (pool_room(p) == 0)
-		return false;
-
-	struct tenant *t = candidate_oldest_below(p, p->share);
-
+	struct tenant *t = pool_room(p) > 0 ? pool_turn(p) : NULL;
 	struct lease *l = t ? tenant_first_present(t) : NULL;
 
-	if (!l || l->slots > p->config.max_slots - pool_counts(p).active)
+	if (!l || l->slots > pool_room(p))
 		return false;
 	lease_grant(f, l);
 	return true;

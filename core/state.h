@@ -175,12 +175,20 @@ struct slots {
 struct histogram {
 	uint32_t bins[HISTOGRAM_BINS];
 	uint64_t count, max;
+	double sum, squares;
 };
 
 struct window {
 	struct histogram half[2];
 	uint32_t current;
 	uint64_t turned_at;
+};
+
+/* What is expected of a value, from those of the last 5 to 10 minutes. */
+struct holds {
+	uint64_t count;
+	double mean;
+	double spread;              /* variance by square of the mean: 0 all the same, 1 as in radioactive decay */
 };
 
 /* The sums of Jain's index: of x and of its squares, over the demanding tenants. */
@@ -280,6 +288,7 @@ struct counts pool_counts(const struct pool *p);
 struct counts tenant_counts(const struct tenant *t);
 uint32_t pool_present_before(const struct pool *p, uint64_t number);
 uint32_t tenant_present_before(const struct tenant *t, uint64_t number);
+uint32_t tenant_active_before(const struct tenant *t, uint64_t number);
 struct lease *tenant_first_present(const struct tenant *t);
 struct lease *pool_first_present(const struct pool *p);
 struct lease *pool_lease_after(const struct pool *p, uint64_t number, enum fair_state state);
@@ -319,6 +328,7 @@ uint64_t slots_resting_since(const struct slots *s);   /* of the first of them, 
 
 /* histogram.c */
 uint32_t histogram_bin(uint64_t value);
+struct holds window_holds(const struct window *w, uint64_t now);
 void window_add(struct window *w, uint64_t now, uint64_t value);
 struct fair_quantiles window_quantiles(struct window *w, uint64_t now);
 
@@ -336,6 +346,7 @@ void pool_dirty(struct fair *f, struct pool *p);
 void pool_share_update(struct fair *f, struct pool *p);   /* after a change of the number of demanding tenants */
 void pool_share_renew(struct fair *f, struct pool *p);    /* after a change of what the share is worked out from */
 uint32_t pool_room(const struct pool *p);                 /* slots that could be granted, whoever asks */
+struct tenant *pool_turn(const struct pool *p);           /* whose request is next, were there slots; NULL: nobody's */
 bool pool_grant_one(struct fair *f, struct pool *p);
 void pool_slot_rests(struct fair *f, struct pool *p, uint32_t slot, uint64_t since);
 void pool_rests_settle(struct fair *f, struct pool *p);   /* after any change of the slots that rest */
@@ -370,6 +381,12 @@ void tenant_free(struct fair *f, struct tenant *t);
 uint64_t fairness_of(const struct tenant *t);
 void fairness_settle(struct tenant *t);   /* after any change of its slots, its weight, or whether it demands */
 double fairness_index(const struct pool *p);
+
+/* reclaim.c */
+void reclaim_update(const struct fair *f, struct lease *l);   /* at a heartbeat: l->reclaim_ns */
+
+/* estimate.c */
+uint64_t estimate_wait(const struct fair *f, const struct lease *l, const struct fair_place *place);
 
 /* sweep.c */
 bool sweep_one(struct fair *f);           /* looks at one lease; false when there is no sweep */

@@ -24,7 +24,8 @@ static void lease_view(const struct lease *l, struct fair_lease_view *ret)
 	                                .deadline_ns = l->deadline_ns,
 	                                .reason = l->reason,
 	                                .priority = l->priority,
-	                                .max_ns = l->max_ns};
+	                                .max_ns = l->max_ns,
+	                                .reclaim_ns = l->state == FAIR_ACTIVE ? l->reclaim_ns : 0};
 }
 
 enum fair_err fair_lease_get(struct fair *f, uint64_t now, const struct fair_id *id, struct fair_lease_view *ret)

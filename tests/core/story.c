@@ -358,6 +358,9 @@ static void tell_lease(struct teller *s)
 	} else if (l.state == FAIR_PENDING) {
 		cr_assert_eq(fair_lease_place(s->fair, &id, &p), FAIR_OK);
 		tell(s, "%s pending position %u ahead %u %s", name, p.position, p.ahead, fair_wait_code(p.reason));
+	} else if (l.reclaim_ns > 0) {
+		tell(s, "%s active token %" PRIu64 " until %" PRIu64 " wished back by %" PRIu64, name, l.fencing_token,
+			 l.deadline_ns / MS, l.reclaim_ns / MS);
 	} else if (l.deadline_ns == FAIR_NEVER) {
 		tell(s, "%s active token %" PRIu64 " no deadline", name, l.fencing_token);
 	} else {

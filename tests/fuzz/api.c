@@ -17,6 +17,7 @@
 #include <string.h>
 
 #include "harness.h"
+#include "id.h"
 
 #define REQUESTS_MAX 80
 #define IDS_MAX 64
@@ -40,12 +41,13 @@ static const unsigned statuses[] = {200, 201, 202, 204, 400, 403, 404, 405, 409,
 static void check_reply(const struct exchange *e)
 {
 	const struct api_reply *r = &e->reply;
+	bool stream = strcmp(e->request.route, "/events") == 0 && r->status == 200;
 	bool known = false, json = r->content_type != NULL && strstr(r->content_type, "json") != NULL;
 
 	for (size_t i = 0; i < sizeof(statuses) / sizeof(statuses[0]); i++)
 		known |= r->status == statuses[i];
 	MUST(known);
-	MUST((r->body != NULL || (r->file != NULL && r->status == 200)) == (r->content_type != NULL));
+	MUST((r->body != NULL || stream || (r->file != NULL && r->status == 200)) == (r->content_type != NULL));
 	MUST(json == (e->json != NULL));
 	MUST((r->status == 405) <= (r->allow != NULL));
 	MUST((r->status == 429 || r->status == 503) == (r->retry_after > 0));
@@ -274,8 +276,27 @@ static bool do_word(struct world *w, const char *word)
 static void hand_answers_over(struct world *w)
 {
 	for (size_t i = 0; i < w->count && !w->no_send; i++) {
-		if (w->exchanges[i]->answered && !w->exchanges[i]->sent)
+		if (w->exchanges[i]->answered && !w->exchanges[i]->sent && w->exchanges[i]->request.stream == NULL)
 			hand_over(w, w->exchanges[i], true);
+	}
+}
+
+/* What streams tell is well formed, and no grant of it can be taken back. */
+static void listen_in(struct world *w)
+{
+	for (size_t i = 0; i < w->count; i++) {
+		if (w->exchanges[i]->request.stream == NULL)
+			continue;
+		listen_to(w, w->exchanges[i]);
+		for (size_t j = 0; j < w->told_count; j++) {
+			struct fair_id id;
+			bool grant = strcmp(w->told[j].event, "granted") == 0;
+
+			MUST(!grant || id_parse(json_string_value(json_object_get(w->told[j].data, "id")), &id));
+			for (size_t k = 0; grant && k < w->changed; k++)
+				MUST(w->changes[k].event.type != FAIR_EV_GRANTED ||
+					 memcmp(&w->changes[k].event.id, &id, sizeof(id)) != 0);
+		}
 	}
 }
 
@@ -293,6 +314,7 @@ static void play_block(struct play *p, const char *block, size_t size)
 	fair_check(p->world->fair, p->world->now);
 	check_requests(p->world);
 	check_slots(p->world);
+	listen_in(p->world);
 }
 
 /* However it went: with a well store and time, nobody waits for ever. */

@@ -2,12 +2,11 @@
 /* fair_check: what must hold between any two calls, verified by scanning everything. */
 #include "state.h"
 
-static struct counts check_leases(const struct fair *f, const struct tenant *t, uint64_t *ret_first_present)
+static struct counts check_leases(const struct fair *f, const struct tenant *t)
 {
 	struct counts c = {0};
 	uint64_t number = 0;
 
-	*ret_first_present = 0;
 	for (struct lease *l; (l = tenant_lease_after(t, number, FAIR_ENDED)); number = l->number) {
 		FAIR_ASSERT(l->number > number);
 		FAIR_ASSERT(l->tenant == t && l->state != FAIR_ENDED);
@@ -15,8 +14,6 @@ static struct counts check_leases(const struct fair *f, const struct tenant *t, 
 		c.active += l->state == FAIR_ACTIVE ? l->slots : 0;
 		c.present += lease_is_present(l);
 		c.absent += l->state == FAIR_PENDING && !lease_is_present(l);
-		if (lease_is_present(l) && !*ret_first_present)
-			*ret_first_present = l->number;
 		if (l->state == FAIR_ACTIVE)
 			FAIR_ASSERT(l->token < f->next_token);
 		for (uint32_t i = 0; l->state == FAIR_ACTIVE && i < l->slots; i++)
@@ -32,17 +29,53 @@ static struct counts check_leases(const struct fair *f, const struct tenant *t, 
 	return c;
 }
 
+/* "Within the tenant by arrival less priority", and sums of what stands in line. */
+static void check_line(const struct tenant *t)
+{
+	uint64_t number = 0, slots = tenant_counts(t).active;
+	const struct lease *first = NULL;
+	uint32_t most = 0;
+
+	for (const struct lease *l; (l = tenant_lease_after(t, number, FAIR_PENDING)); number = l->number) {
+		FAIR_ASSERT(l->lined);
+		most = l->slots > most ? l->slots : most;
+		slots += lease_is_present(l) ? l->slots : 0;
+		if (lease_is_present(l) &&
+		    (!first || l->line_key < first->line_key || (l->line_key == first->line_key && l->number < first->number)))
+			first = l;
+		if (!lease_is_present(l))
+			FAIR_ASSERT(l->passed_ns == FAIR_NEVER && t->pool->saver != l);
+	}
+	FAIR_ASSERT(first == tenant_first_present(t) && most == line_most(t) && slots == tenant_demand(t));
+}
+
+/* A tenant has a turn iff it is open, not at its cap and somebody waits: the first of its line. */
+static void check_turn(const struct tenant *t, uint32_t active)
+{
+	const struct lease *first = tenant_first_present(t);
+	uint32_t reserve = t->pool->config.policy == FAIR_POLICY_MAX_MIN ? t->policy.reserved_slots : 0;
+	bool open = t->state == TENANT_OPEN && !t->doomed;
+
+	FAIR_ASSERT(t->kept == (t->state == TENANT_OPEN && reserve > active ? reserve - active : 0));
+	if (t->pool->renewing)
+		return;
+	FAIR_ASSERT(turns_have(t) ==
+	            (open && first && (t->policy.max_slots == 0 || active + first->slots <= t->policy.max_slots)));
+	if (turns_have(t))
+		FAIR_ASSERT(t->turn.number == first->number && t->turn.need == (int64_t)first->slots - t->kept);
+	FAIR_ASSERT(t->passed_ns == (open && first ? first->passed_ns : FAIR_NEVER));
+}
+
 static void check_tenant(const struct fair *f, const struct tenant *t)
 {
-	uint64_t first_present;
-	struct counts c = check_leases(f, t, &first_present), sum = tenant_counts(t);
+	struct counts c = check_leases(f, t), sum = tenant_counts(t);
 	bool open = t->state == TENANT_OPEN;
 
 	FAIR_ASSERT(c.active == sum.active && c.present == sum.present && c.absent == sum.absent);
 	FAIR_ASSERT(!t->has_account || (t->state != TENANT_GHOST && t->number <= t->pool->last_account));
 	if (t->state == TENANT_GHOST) {
 		FAIR_ASSERT(t->references > 0 && c.active + c.present + c.absent == 0);
-		FAIR_ASSERT(!t->candidate && !t->idle && !t->doomed);
+		FAIR_ASSERT(!turns_have(t) && t->passed_ns == FAIR_NEVER && !t->idle && !t->doomed);
 		return;
 	}
 	FAIR_ASSERT(open == (t->num_instances + t->anonymous > 0));
@@ -50,9 +83,31 @@ static void check_tenant(const struct fair *f, const struct tenant *t)
 	FAIR_ASSERT(t->is_open == open && t->is_demanding == (open && c.active + c.present > 0));
 	FAIR_ASSERT(t->load == c.active + c.present);
 	FAIR_ASSERT(t->fairness == fairness_of(t));
-	FAIR_ASSERT(t->candidate == (open && !t->doomed && first_present > 0));
-	if (t->candidate)
-		FAIR_ASSERT(t->held == c.active && t->first_waiter == first_present);
+	check_line(t);
+	check_turn(t, c.active);
+}
+
+/* Whether the first waiter of t may take what is usable for it, worked out from the slots of all tenants. */
+static bool may_take(const struct pool *p, const struct tenant *t)
+{
+	const struct lease *first = tenant_first_present(t);
+	const struct tenant *saving = p->saver ? p->saver->tenant : NULL;
+	uint32_t active = tenant_counts(t).active;
+	int64_t usable = pool_room(p);
+
+	if (p->config.policy == FAIR_POLICY_EQUAL && active > 0 && active + first->slots > p->share)
+		return false;
+	for (const struct tenant *other = p->by_name; other; other = other->by_name.next) {
+		int64_t kept = other->kept;
+
+		if (other == saving && p->saver != first)
+			kept = kept > turns_saved(p) ? kept - turns_saved(p) : 0;
+		if (other != t)
+			usable -= kept;
+	}
+	if (p->saver && p->saver != first)
+		usable -= turns_saved(p);
+	return usable >= first->slots;
 }
 
 /* "No present waiter that may be granted is left waiting", unless granting is held or work is left. */
@@ -63,7 +118,7 @@ static void check_rest(const struct fair *f, const struct pool *p)
 	if (f->more || pool_room(p) == 0)
 		return;
 	for (t = p->by_name; t; t = t->by_name.next)
-		FAIR_ASSERT(!(t->candidate && tenant_counts(t).active < p->share));
+		FAIR_ASSERT(!turns_have(t) || !may_take(p, t));
 }
 
 static void check_slots(const struct pool *p, uint32_t held)

@@ -205,8 +205,9 @@ static bool tenant_due(struct fair *f, uint64_t due)
 }
 
 /*
- * Brings all pools to rest: each end is followed by the grants it allows before the next one. A grant comes before an
- * end, the end of what was unregistered or is revoked before what time ends, and of that the end of a rest comes first.
+ * Brings all pools to rest: each end is followed by the grants it allows before the next one. What can never be granted
+ * is refused first, a grant comes before an end, the end of what was unregistered or is revoked before what time ends,
+ * and of that the end of a rest comes first. What policies work out has the time that is left.
  */
 static void work(struct fair *f, uint32_t budget)
 {
@@ -216,7 +217,8 @@ static void work(struct fair *f, uint32_t budget)
 	for (; budget > 0; budget--) {
 		if (f->event_count + EVENTS_RESERVE > f->event_max)
 			return;
-		if (grant_one(f) || tenant_doom_one(f) || sweep_one(f) || pool_rest_due(f) || lease_due(f, due) || forget_due(f, due) || tenant_due(f, due))
+		if (turns_refuse_one(f) || grant_one(f) || tenant_doom_one(f) || sweep_one(f) || turns_due(f) ||
+		    pool_rest_due(f) || lease_due(f, due) || forget_due(f, due) || tenant_due(f, due) || pool_work_one(f))
 			continue;
 		f->more = false;
 		return;
@@ -259,6 +261,8 @@ uint64_t fair_next_deadline(const struct fair *f)
 		next = f->ended->ended_ns + f->config.key_memory_ns;
 	if (f->idle && f->idle->idle_since + f->config.tenant_idle_ns < next)
 		next = f->idle->idle_since + f->config.tenant_idle_ns;
+	if (turns_next_deadline(f) < next)
+		next = turns_next_deadline(f);
 	if (pool_rest_deadline(f) < next)
 		next = pool_rest_deadline(f);
 	return next;

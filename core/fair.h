@@ -570,7 +570,7 @@ struct fair_quantiles {
 struct fair_pool_view {
 	const char *pool;
 	uint32_t max_slots, min_share, max_waiting, tenant_max_waiting;
-	uint32_t share;                /* max_slots while nobody demands */
+	uint32_t share;                /* max_slots while nobody demands; 0 under max-min: it differs by tenant */
 	uint32_t tenants;              /* registered and not closing */
 	uint32_t demanding;
 	uint32_t active_slots, waiting, absent;

@@ -165,6 +165,154 @@ LEASE_TREE(pool_leases, in_pool, pool_sum)
 #define RB_AUGMENT(l) sum_tenant_leases(l)
 LEASE_TREE(tenant_leases, in_tenant, tenant_sum)
 
+/* ---- the lines of tenants ---- */
+
+static int by_line(const struct lease *a, const struct lease *b)
+{
+	if (a->line_key != b->line_key)
+		return a->line_key < b->line_key ? -1 : 1;
+	return by_number(a, b);
+}
+
+static void sum_line_alone(struct lease *l)
+{
+	l->line_present = own_counts(l).present;
+	l->line_slots = l->line_present * l->slots;
+	l->line_most = l->slots;
+}
+
+static void sum_line(struct lease *l)
+{
+	const struct lease *side[2] = {RB_LEFT(l, in_line), RB_RIGHT(l, in_line)};
+
+	sum_line_alone(l);
+	for (int i = 0; i < 2; i++) {
+		if (!side[i])
+			continue;
+		l->line_present += side[i]->line_present;
+		l->line_slots += side[i]->line_slots;
+		if (side[i]->line_most > l->line_most)
+			l->line_most = side[i]->line_most;
+	}
+}
+
+#undef RB_AUGMENT
+#define RB_AUGMENT(l) sum_line(l)
+RB_GENERATE_INTERNAL(lines, lease, in_line, by_line, static)
+
+static void sum_line_up(struct lease *l)
+{
+	for (; l; l = RB_PARENT(l, in_line))
+		sum_line(l);
+}
+
+/* "A step counts as priority_step of earlier arrival." */
+static void line_enter(struct lease *l)
+{
+	l->line_key = (int64_t)l->arrived_ns - l->priority * (int64_t)l->tenant->pool->config.priority_step_ns;
+	sum_line_alone(l);
+	FAIR_ASSERT(!RB_INSERT(lines, &l->tenant->line, l));
+	l->lined = true;
+}
+
+static void line_leave(struct lease *l)
+{
+	bool two = RB_LEFT(l, in_line) && RB_RIGHT(l, in_line);
+	struct lease *parent = two ? NULL : RB_PARENT(l, in_line);
+
+	RB_REMOVE(lines, &l->tenant->line, l);
+	sum_line_up(parent);
+	l->lined = false;
+}
+
+/* After any change of its state or presence. */
+static void line_settle(struct lease *l)
+{
+	bool waits = l->state == FAIR_PENDING;
+
+	if (l->lined && !waits)
+		line_leave(l);
+	else if (!l->lined && waits)
+		line_enter(l);
+	if (l->lined)
+		sum_line_up(l);
+	if (!own_counts(l).present) {   /* "absence drops the saving and costs a full pass_over again" */
+		l->passed_ns = FAIR_NEVER;
+		if (l->tenant->pool->saver == l)
+			l->tenant->pool->saver = NULL;
+	}
+}
+
+void lines_renew(struct tenant *t)
+{
+	struct lease *l = tenant_lease_after(t, 0, FAIR_PENDING);
+
+	RB_INIT(&t->line);
+	for (; l; l = tenant_lease_after(t, l->number, FAIR_PENDING)) {
+		line_enter(l);
+		sum_line_up(l);
+	}
+}
+
+struct lease *tenant_first_present(const struct tenant *t)
+{
+	struct lease *l = RB_ROOT(&t->line);
+
+	if (!l || l->line_present == 0)
+		return NULL;
+	for (;;) {
+		struct lease *left = RB_LEFT(l, in_line);
+
+		if (left && left->line_present)
+			l = left;
+		else if (own_counts(l).present)
+			return l;
+		else
+			l = RB_RIGHT(l, in_line);
+	}
+}
+
+uint32_t tenant_position(const struct lease *l)
+{
+	const struct lease *left = RB_LEFT(l, in_line);
+	uint32_t before = left ? left->line_present : 0;
+
+	for (const struct lease *above = RB_PARENT(l, in_line); above; l = above, above = RB_PARENT(above, in_line)) {
+		if (RB_RIGHT(above, in_line) != l)
+			continue;
+		left = RB_LEFT(above, in_line);
+		before += own_counts(above).present + (left ? left->line_present : 0);
+	}
+	return before + 1;
+}
+
+uint64_t tenant_demand(const struct tenant *t)
+{
+	return tenant_counts(t).active + (RB_ROOT(&t->line) ? RB_ROOT(&t->line)->line_slots : 0);
+}
+
+uint32_t line_most(const struct tenant *t)
+{
+	return RB_ROOT(&t->line) ? RB_ROOT(&t->line)->line_most : 0;
+}
+
+struct lease *line_above(const struct tenant *t, uint32_t slots)
+{
+	struct lease *l = RB_ROOT(&t->line);
+
+	while (l && l->line_most > slots) {
+		struct lease *left = RB_LEFT(l, in_line);
+
+		if (left && left->line_most > slots)
+			l = left;
+		else if (l->slots > slots)
+			return l;
+		else
+			l = RB_RIGHT(l, in_line);
+	}
+	return NULL;
+}
+
 /* A lease comes and goes as an ended one, which counts for nothing and leaves all sums as they are. */
 void leases_insert(struct pool *p, struct lease *l)
 {
@@ -180,12 +328,14 @@ void leases_remove(struct pool *p, struct lease *l)
 	l->state = FAIR_ENDED;
 	pool_leases_remove(&p->leases, l);
 	tenant_leases_remove(&l->tenant->leases, l);
+	line_settle(l);
 }
 
 void leases_changed(struct lease *l)
 {
 	pool_leases_changed(l);
 	tenant_leases_changed(l);
+	line_settle(l);
 }
 
 struct counts pool_counts(const struct pool *p)
@@ -203,32 +353,9 @@ uint32_t pool_present_before(const struct pool *p, uint64_t number)
 	return pool_leases_present_before(&p->leases, number);
 }
 
-uint32_t tenant_present_before(const struct tenant *t, uint64_t number)
-{
-	return tenant_leases_present_before(&t->leases, number);
-}
-
 uint32_t tenant_active_before(const struct tenant *t, uint64_t number)
 {
 	return tenant_leases_active_before(&t->leases, number);
-}
-
-struct lease *tenant_first_present(const struct tenant *t)
-{
-	struct lease *l = RB_ROOT(&t->leases);
-
-	if (!l || l->tenant_sum.present == 0)
-		return NULL;
-	for (;;) {
-		struct lease *left = RB_LEFT(l, in_tenant);
-
-		if (left && left->tenant_sum.present)
-			l = left;
-		else if (own_counts(l).present)
-			return l;
-		else
-			l = RB_RIGHT(l, in_tenant);
-	}
 }
 
 struct lease *pool_first_present(const struct pool *p)
@@ -303,13 +430,6 @@ static int by_tenant_number(const struct tenant *a, const struct tenant *b)
 	return order(a->number, b->number);
 }
 
-static int by_held(const struct tenant *a, const struct tenant *b)
-{
-	int fewer = order(a->held, b->held);
-
-	return fewer ? fewer : order(a->first_waiter, b->first_waiter);
-}
-
 static void sum_tenants(struct tenant *t)
 {
 	const struct tenant *side[2] = {RB_LEFT(t, in_pool), RB_RIGHT(t, in_pool)};
@@ -317,34 +437,27 @@ static void sum_tenants(struct tenant *t)
 	t->sum_open = t->is_open;
 	t->sum_demanding = t->is_demanding;
 	t->sum_reserved = t->policy.reserved_slots;
+	t->sum_open_reserved = t->is_open ? t->policy.reserved_slots : 0;
 	t->sum_unequal = policy_is_unequal(&t->policy);
+	t->sum_kept = t->kept;
+	t->most_excess = t->is_open ? t->excess : EXCESS_NONE;
 	for (int i = 0; i < 2; i++) {
 		if (side[i]) {
 			t->sum_open += side[i]->sum_open;
 			t->sum_demanding += side[i]->sum_demanding;
 			t->sum_reserved += side[i]->sum_reserved;
+			t->sum_open_reserved += side[i]->sum_open_reserved;
 			t->sum_unequal += side[i]->sum_unequal;
+			t->sum_kept += side[i]->sum_kept;
+			if (side[i]->most_excess > t->most_excess)
+				t->most_excess = side[i]->most_excess;
 		}
-	}
-}
-
-static void sum_candidates(struct tenant *t)
-{
-	const struct tenant *side[2] = {RB_LEFT(t, in_candidates), RB_RIGHT(t, in_candidates)};
-
-	t->oldest = t;
-	for (int i = 0; i < 2; i++) {
-		if (side[i] && side[i]->oldest->first_waiter < t->oldest->first_waiter)
-			t->oldest = side[i]->oldest;
 	}
 }
 
 #undef RB_AUGMENT
 #define RB_AUGMENT(t) sum_tenants(t)
 RB_GENERATE_INTERNAL(tenants, tenant, in_pool, by_tenant_number, static)
-#undef RB_AUGMENT
-#define RB_AUGMENT(t) sum_candidates(t)
-RB_GENERATE_INTERNAL(candidates, tenant, in_candidates, by_held, static)
 
 void tenants_changed(struct tenant *t)
 {
@@ -400,6 +513,34 @@ uint32_t pool_reserved(const struct pool *p)
 	return RB_ROOT(&p->tenants) ? RB_ROOT(&p->tenants)->sum_reserved : 0;
 }
 
+uint32_t pool_open_reserved(const struct pool *p)
+{
+	return RB_ROOT(&p->tenants) ? RB_ROOT(&p->tenants)->sum_open_reserved : 0;
+}
+
+uint32_t pool_kept(const struct pool *p)
+{
+	return RB_ROOT(&p->tenants) ? RB_ROOT(&p->tenants)->sum_kept : 0;
+}
+
+struct tenant *tenants_asking_above(const struct pool *p, int64_t excess)
+{
+	struct tenant *t = RB_ROOT(&p->tenants);
+
+	if (!t || t->most_excess <= excess)
+		return NULL;
+	for (;;) {
+		struct tenant *left = RB_LEFT(t, in_pool);
+
+		if (left && left->most_excess > excess)
+			t = left;
+		else if (t->is_open && t->excess > excess)
+			return t;
+		else
+			t = RB_RIGHT(t, in_pool);
+	}
+}
+
 uint32_t pool_unequal(const struct pool *p)
 {
 	return RB_ROOT(&p->tenants) ? RB_ROOT(&p->tenants)->sum_unequal : 0;
@@ -427,48 +568,4 @@ struct tenant *busy_next(const struct pool *p, const struct tenant *t)
 			return p->busy[bin];
 	}
 	return NULL;
-}
-
-void candidate_set(struct pool *p, struct tenant *t, bool candidate, uint32_t held, uint64_t first_waiter)
-{
-	if (t->candidate == candidate && (!candidate || (t->held == held && t->first_waiter == first_waiter)))
-		return;
-	if (t->candidate) {
-		bool two = RB_LEFT(t, in_candidates) && RB_RIGHT(t, in_candidates);
-		struct tenant *parent = two ? NULL : RB_PARENT(t, in_candidates);
-
-		RB_REMOVE(candidates, &p->candidates, t);
-		for (; parent; parent = RB_PARENT(parent, in_candidates))
-			sum_candidates(parent);
-	}
-	t->candidate = candidate;
-	if (!candidate)
-		return;
-	t->held = held;
-	t->first_waiter = first_waiter;
-	t->oldest = t;
-	FAIR_ASSERT(!RB_INSERT(candidates, &p->candidates, t));
-	for (struct tenant *above = t; above; above = RB_PARENT(above, in_candidates))
-		sum_candidates(above);
-}
-
-/* All tenants that hold less than the share stand left of the path to it. */
-struct tenant *candidate_oldest_below(const struct pool *p, uint32_t share)
-{
-	struct tenant *best = NULL, *t = RB_ROOT(&p->candidates);
-
-	while (t) {
-		if (t->held >= share) {
-			t = RB_LEFT(t, in_candidates);
-			continue;
-		}
-		struct tenant *left = RB_LEFT(t, in_candidates);
-
-		if (!best || t->first_waiter < best->first_waiter)
-			best = t;
-		if (left && left->oldest->first_waiter < best->first_waiter)
-			best = left->oldest;
-		t = RB_RIGHT(t, in_candidates);
-	}
-	return best;
 }

@@ -101,7 +101,7 @@ struct lease *lease_new(struct fair *f, struct tenant *t, const struct fair_requ
 	l->slots = slots;
 	l->priority = r->priority;
 	l->max_lease_ns = r->max_lease_ns;
-	l->max_ns = FAIR_NEVER;
+	l->max_ns = l->passed_ns = FAIR_NEVER;
 	l->label = (char *)&l->slot_ids[slots];
 	memcpy(l->label, r->label, label_size);
 	if (r->key && !(l->key = key_new(f, l, r->key, r->key_len))) {
@@ -309,10 +309,10 @@ void lease_end(struct fair *f, struct lease *l, enum fair_reason reason)
 		lease_forget(f, p->ended);
 }
 
-void lease_refuse(struct fair *f, struct lease *l)
+void lease_refuse(struct fair *f, struct lease *l, enum fair_reason reason)
 {
 	tell(f, l, FAIR_EV_REFUSED);
-	lease_end(f, l, FAIR_REASON_TENANT_CLOSING);
+	lease_end(f, l, reason);
 }
 
 void lease_timer_over(struct fair *f, struct lease *l)
@@ -336,7 +336,7 @@ struct lease *lease_find_now(struct fair *f, const struct fair_id *id)
 	if (t->doomed && l->state == FAIR_ACTIVE && l->number < t->revoke_below)
 		lease_end(f, l, FAIR_REASON_REVOKED);
 	else if (t->doomed && l->state == FAIR_PENDING && l->number < t->refuse_below)
-		lease_refuse(f, l);
+		lease_refuse(f, l, FAIR_REASON_TENANT_CLOSING);
 	else if (l->timer_at != FAIR_NEVER && l->timer_at + f->late_ns <= f->now)
 		lease_timer_over(f, l);
 	return lease_find(f, id);
@@ -349,23 +349,13 @@ static struct fair_place place_of(const struct fair *f, const struct lease *l)
 	const struct tenant *t = l->tenant;
 	const struct pool *p = t->pool;
 	struct counts c = tenant_counts(t);
-	struct fair_place place = {.position = tenant_present_before(t, l->number) + 1,
+	struct fair_place place = {.position = tenant_position(l),
 	                           .ahead = pool_present_before(p, l->number),
 	                           .active_slots = c.active,
-	                           .share = p->share,
+	                           .share = tenant_share(t),
 	                           .waiting = c.present - lease_is_present(l),
-	                           .reason = FAIR_WAIT_POOL_FULL};
+	                           .reason = turns_reason(l)};
 
-	if (!lease_is_present(l))
-		place.reason = FAIR_WAIT_ABSENT;
-	else if (p->held)
-		place.reason = FAIR_WAIT_HELD;
-	else if (p->config.draining)
-		place.reason = FAIR_WAIT_POOL_DRAINING;
-	else if (c.active >= p->share)
-		place.reason = FAIR_WAIT_AT_SHARE;
-	else if (pool_room(p) < l->slots && p->slots.resting > 0)
-		place.reason = FAIR_WAIT_RESTING;
 	place.estimated_wait_ns = estimate_wait(f, l, &place);
 	return place;
 }
@@ -510,7 +500,7 @@ static enum fair_err acquire(struct fair *f, struct pool *p, const struct fair_r
 
 	if (err)
 		return err;
-	if (r->slots > p->config.max_slots || r->slots > FAIR_LEASE_SLOTS_MAX) {
+	if ((r->slots > 0 ? r->slots : 1) > turns_most(p, t)) {
 		if (created)
 			tenant_remove(f, t);
 		return FAIR_E_TOO_MANY_SLOTS;
@@ -725,7 +715,7 @@ void fair_withdraw(struct fair *f, uint64_t now, const struct fair_id *id)
 	if (l->try_once)
 		lease_drop(f, l);
 	else if (l->tenant->state == TENANT_CLOSING)
-		lease_refuse(f, l);
+		lease_refuse(f, l, FAIR_REASON_TENANT_CLOSING);
 	else if (l->attached == 0 && !l->key)
 		lease_end(f, l, FAIR_REASON_LEFT);
 	else

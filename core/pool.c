@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Pools, the share, and who is granted next (policy `equal`). */
-#include "state.h"
-
-#define SHARE_MAX INT32_MAX
+/* Pools: their making, changing and going. */
+#include "policy.h"
 
 struct pool *pool_find(const struct fair *f, const char *name)
 {
@@ -162,6 +160,7 @@ uint64_t pool_rest_deadline(const struct fair *f)
 
 static enum fair_err pool_change(struct fair *f, struct pool *p, const struct fair_pool_config *config)
 {
+	const struct fair_pool_config was = p->config;
 	uint32_t old_count = p->slots.count;
 	uint32_t *cordoned;
 	enum fair_err err = policies_fit(f, p, config);
@@ -175,6 +174,8 @@ static enum fair_err pool_change(struct fair *f, struct pool *p, const struct fa
 		memory_put(f, cordoned);
 		return FAIR_E_NO_MEMORY;
 	}
+	if (config->policy != was.policy)
+		policy_of(p)->stop(f, p);
 	cordon_all(p, false);
 	memory_put(f, p->cordoned);
 	p->config = *config;
@@ -184,6 +185,9 @@ static enum fair_err pool_change(struct fair *f, struct pool *p, const struct fa
 	pool_rests_settle(f, p);
 	if (config->max_slots > old_count)
 		take_strange_slots(p, old_count);
+	if (config->policy != was.policy || config->min_share != was.min_share ||
+	    config->priority_step_ns != was.priority_step_ns)
+		turns_renew(f, p);
 	pool_share_renew(f, p);
 	return FAIR_OK;
 }
@@ -251,6 +255,7 @@ void pool_free(struct fair *f, struct pool *p)
 		lease_erase(f, l);
 	HASH_ITER(by_name, p->by_name, t, after_t)
 		tenant_free(f, t);
+	policy_of(p)->stop(f, p);
 	presets_free(f, p);
 	memory_put(f, p->cordoned);
 	slots_fini(f, &p->slots);
@@ -266,65 +271,46 @@ void pool_dirty(struct fair *f, struct pool *p)
 	DL_APPEND2(f->dirty, p, dirty_prev, dirty_next);
 }
 
-/*
- * share = max(min_share, calculator(max_slots, num_demanding_tenants)), while nobody demands max_slots.
- * A calculator that fails is replaced by max_slots / num_demanding_tenants for this number.
- */
 void pool_share_update(struct fair *f, struct pool *p)
 {
-	if (pool_demanding(p) != p->share_demanding)
-		pool_share_renew(f, p);
+	policy_of(p)->changed(f, p);
 }
 
 void pool_share_renew(struct fair *f, struct pool *p)
 {
-	uint32_t demanding = pool_demanding(p);
-	uint64_t share = p->config.max_slots;
-
-	p->share_demanding = demanding;
-	if (demanding > 0) {
-		share = p->config.max_slots / demanding;
-		if (p->config.calculator) {
-			uint64_t calculated;
-
-			if (p->config.calculator(p->config.max_slots, demanding, p->config.calculator_context, &calculated))
-				share = calculated;
-			else
-				p->calculator_failures++;
-		}
-		if (share < p->config.min_share)
-			share = p->config.min_share;
-		if (share > SHARE_MAX)
-			share = SHARE_MAX;
-	}
-	p->share = (uint32_t)share;
+	p->share_demanding = UINT32_MAX;
+	pool_share_update(f, p);
 	pool_dirty(f, p);
 }
 
+bool pool_work_one(struct fair *f)
+{
+	struct pool *p;
+
+	DL_FOREACH(f->pools, p) {
+		if (policy_of(p)->work(f, p))
+			return true;
+	}
+	return false;
+}
+
+uint32_t tenant_share(const struct tenant *t)
+{
+	return policy_of(t->pool)->share(t->pool, t);
+}
+
 /* After shrinking, what is in use beyond the pool is a debt: it is paid before anything is granted. */
-uint32_t pool_room(const struct pool *p)
+uint32_t pool_free_slots(const struct pool *p)
 {
 	uint32_t active = pool_counts(p).active, most;
 
-	if (p->held || p->config.draining || active >= p->config.max_slots)
+	if (active >= p->config.max_slots)
 		return 0;
 	most = p->config.max_slots - active;
 	return most < p->slots.usable ? most : p->slots.usable;
 }
 
-/* The oldest request that may be granted is next: present, first of its tenant, and its tenant below the share. */
-struct tenant *pool_turn(const struct pool *p)
+uint32_t pool_room(const struct pool *p)
 {
-	return candidate_oldest_below(p, p->share);
-}
-
-bool pool_grant_one(struct fair *f, struct pool *p)
-{
-	struct tenant *t = pool_room(p) > 0 ? pool_turn(p) : NULL;
-	struct lease *l = t ? tenant_first_present(t) : NULL;
-
-	if (!l || l->slots > pool_room(p))
-		return false;
-	lease_grant(f, l);
-	return true;
+	return p->held || p->config.draining ? 0 : pool_free_slots(p);
 }

@@ -14,7 +14,7 @@ static bool others_wait(const struct tenant *t)
 /* Older ones of the tenant have its whole share: arrivals count, as in the line. */
 static bool is_beyond_share(const struct lease *l)
 {
-	uint32_t share = l->tenant->pool->share;
+	uint32_t share = tenant_share(l->tenant);
 
 	return tenant_counts(l->tenant).active > share && tenant_active_before(l->tenant, l->number) >= share;
 }

@@ -29,6 +29,15 @@ struct lease;
 struct tenant;
 struct pool;
 
+/* Where the first waiter of a tenant stands among those of others. */
+struct turn {
+	int64_t need;               /* slots asked less those that are kept for its tenant */
+	uint64_t number;            /* of the waiter */
+	uint32_t rank;              /* lowest first ... */
+	uint32_t asked, weight;     /* ... then the lowest asked / weight, then the oldest */
+	uint32_t limit;             /* it may not be granted while the policy's limit is below */
+};
+
 struct counts {
 	uint32_t active, present, absent;
 };
@@ -59,6 +68,11 @@ struct lease {
 	struct key *key;            /* or NULL */
 	RB_ENTRY(lease) in_tenant;
 	struct counts tenant_sum;
+	RB_ENTRY(lease) in_line;    /* iff pending: in the line of its tenant */
+	int64_t line_key;           /* arrival less priority */
+	uint64_t line_slots;        /* below, of present waiters */
+	uint32_t line_present, line_most;   /* below: present waiters, the most slots that one asks for */
+	bool lined;
 
 	UT_hash_handle by_id;
 	struct fair_id id;
@@ -72,6 +86,7 @@ struct lease {
 	uint64_t token;
 	uint64_t max_lease_ns;      /* as asked; 0: none */
 	uint64_t max_ns;            /* active: its end at the latest; FAIR_NEVER: no such time */
+	uint64_t passed_ns;         /* present: when its turn was passed over first; FAIR_NEVER */
 	uint64_t reclaim_ns;        /* active: by when it is asked back, as the last heartbeat was told; 0: it is not */
 	int32_t priority;
 	uint32_t slots;
@@ -84,6 +99,7 @@ struct lease {
 
 RB_HEAD(pool_leases, lease);
 RB_HEAD(tenant_leases, lease);
+RB_HEAD(lines, lease);
 RB_HEAD(timers, lease);
 
 struct instance {
@@ -109,6 +125,7 @@ struct tenant {
 	uint64_t fairness;          /* what it is counted with in pool->fairness */
 	struct instance *instances;
 	struct tenant_leases leases;
+	struct lines line;          /* its waiters in the order in which they are granted */
 	uint32_t num_instances;
 	uint32_t references;        /* leases in any state */
 	uint64_t refuse_below;      /* its waiters with smaller numbers are refused: it was closed after they came */
@@ -122,23 +139,36 @@ struct tenant {
 	bool is_open, is_demanding;
 	bool has_account;
 	struct fair_account account;   /* slot_ns less the time of now for each slot that it holds: see totals.c */
-	uint32_t sum_open, sum_demanding, sum_reserved, sum_unequal;
+	uint32_t sum_open, sum_demanding, sum_reserved, sum_open_reserved, sum_unequal;
+	uint32_t kept, sum_kept;    /* slots of its reserve that it does not hold */
+	int64_t excess, most_excess;   /* what its largest waiter asks for beyond its reserve; EXCESS_ALWAYS: beyond its cap */
 
 	struct tenant *busy_prev, *busy_next;   /* in pool->busy by load: active + waiting */
 	uint32_t load;
 
-	/* Candidates: open tenants with a present waiter, by slots held; `oldest` has the first waiter of the subtree. */
-	RB_ENTRY(tenant) in_candidates;
-	bool candidate;
-	uint32_t held;
-	uint64_t first_waiter;
-	struct tenant *oldest;
+	/* Open tenants with a present waiter and not at their cap: see turns.c. */
+	RB_ENTRY(tenant) in_turns;
+	bool lined_up;
+	uint64_t turns_epoch;       /* of the tree that it stands in */
+	struct turn turn;
+	struct tenant *first_turn, *first_unpassed;
+	uint32_t least_limit, most_limit;
+	RB_ENTRY(tenant) in_passed;
+	uint64_t passed_ns;         /* of its first waiter, with its number, as it stands in the tree; FAIR_NEVER: in none */
+	uint64_t passed_number;
+
+	uint32_t filled;            /* its share under max-min, as of filling `fillings` */
+	uint64_t fillings;
 
 	char name[FAIR_NAME_MAX + 1];
 };
 
 RB_HEAD(tenants, tenant);
-RB_HEAD(candidates, tenant);
+RB_HEAD(turns, tenant);
+RB_HEAD(passed, tenant);
+
+#define EXCESS_ALWAYS INT64_MAX
+#define EXCESS_NONE INT64_MIN
 
 /* The policy with which a tenant of this name begins. */
 struct preset {
@@ -229,7 +259,17 @@ struct pool {
 	struct tenant *by_name;
 	struct tenants tenants;
 	struct tenant *busy[BUSY_BINS];   /* tenants by load, in bins of a histogram: a change costs no search */
-	struct candidates candidates;
+	struct turns turns;
+	struct passed passed;       /* tenants whose first waiter was passed over, longest ago first */
+	struct tenant *first_passed;
+	uint64_t turns_epoch;
+	bool renewing;              /* tenants up to renewed_to are lined up anew, and nothing is granted */
+	uint64_t renewed_to;
+	bool passing;               /* those that a grant will have passed over are being marked */
+	struct lease *saver;        /* the waiter that slots are saved for, or NULL */
+	struct filling *filling;    /* policy max-min: under way, or NULL */
+	uint64_t filled_at, fillings;
+	bool stale;                 /* something has changed since the last one began */
 	struct pool_leases leases;
 	struct lease *ended;
 	uint32_t num_ended;
@@ -287,7 +327,6 @@ void leases_changed(struct lease *l);   /* its state or presence changed: the su
 struct counts pool_counts(const struct pool *p);
 struct counts tenant_counts(const struct tenant *t);
 uint32_t pool_present_before(const struct pool *p, uint64_t number);
-uint32_t tenant_present_before(const struct tenant *t, uint64_t number);
 uint32_t tenant_active_before(const struct tenant *t, uint64_t number);
 struct lease *tenant_first_present(const struct tenant *t);
 struct lease *pool_first_present(const struct pool *p);
@@ -307,8 +346,25 @@ uint32_t pool_reserved(const struct pool *p);   /* by the policies of its tenant
 uint32_t pool_unequal(const struct pool *p);    /* tenants with a policy that `equal` refuses */
 void busy_set(struct pool *p, struct tenant *t, uint32_t load);
 struct tenant *busy_next(const struct pool *p, const struct tenant *t);
-void candidate_set(struct pool *p, struct tenant *t, bool candidate, uint32_t held, uint64_t first_waiter);
-struct tenant *candidate_oldest_below(const struct pool *p, uint32_t share);
+uint32_t pool_open_reserved(const struct pool *p);   /* of open tenants */
+uint32_t pool_kept(const struct pool *p);            /* reserved by open tenants that do not hold it */
+struct tenant *tenants_asking_above(const struct pool *p, int64_t excess);   /* an open one */
+uint32_t tenant_position(const struct lease *l);     /* from 1: where a waiter stands in its tenant's line */
+uint64_t tenant_demand(const struct tenant *t);      /* slots held and asked for by present waiters */
+uint32_t line_most(const struct tenant *t);          /* slots that its largest waiter asks for, 0: none */
+struct lease *line_above(const struct tenant *t, uint32_t slots);   /* the first that asks for more */
+void lines_renew(struct tenant *t);                  /* the priority step has changed */
+
+/* turns.c */
+bool turns_have(const struct tenant *t);             /* its first waiter has a turn */
+void turns_set(struct pool *p, struct tenant *t, struct lease *first, uint32_t active);
+void turns_renew(struct fair *f, struct pool *p);    /* what turns are made of has changed */
+uint32_t turns_most(const struct pool *p, const struct tenant *t);   /* slots that it could ever be granted at once */
+uint32_t turns_saved(const struct pool *p);
+bool turns_refuse_one(struct fair *f);               /* a waiter that can never be granted; false when there is none */
+bool turns_due(struct fair *f);                      /* begins a saving that is due; false when none is */
+uint64_t turns_next_deadline(const struct fair *f);
+enum fair_wait turns_reason(const struct lease *l);
 
 /* slots.c; one past the count is nobody's: it never comes back, and nothing is said of it */
 bool slots_init(struct fair *f, struct slots *s, uint32_t count, bool rests);   /* all are usable; false without memory */
@@ -343,11 +399,14 @@ struct fair_account account_now(const struct fair *f, const struct fair_account 
 /* pool.c */
 struct pool *pool_find(const struct fair *f, const char *name);
 void pool_dirty(struct fair *f, struct pool *p);
-void pool_share_update(struct fair *f, struct pool *p);   /* after a change of the number of demanding tenants */
+void pool_share_update(struct fair *f, struct pool *p);   /* after a change of what tenants demand */
 void pool_share_renew(struct fair *f, struct pool *p);    /* after a change of what the share is worked out from */
-uint32_t pool_room(const struct pool *p);                 /* slots that could be granted, whoever asks */
+uint32_t tenant_share(const struct tenant *t);
+uint32_t pool_free_slots(const struct pool *p);           /* free, in service and rested; none while a debt is paid */
+uint32_t pool_room(const struct pool *p);                 /* those of them that could be granted, whoever asks */
 struct tenant *pool_turn(const struct pool *p);           /* whose request is next, were there slots; NULL: nobody's */
-bool pool_grant_one(struct fair *f, struct pool *p);
+bool pool_grant_one(struct fair *f, struct pool *p);      /* turns.c */
+bool pool_work_one(struct fair *f);                       /* a slice of what policies work out; false when none is left */
 void pool_slot_rests(struct fair *f, struct pool *p, uint32_t slot, uint64_t since);
 void pool_rests_settle(struct fair *f, struct pool *p);   /* after any change of the slots that rest */
 bool pool_rest_due(struct fair *f);                       /* ends one rest; false when none is over */
@@ -401,7 +460,7 @@ void lease_grant(struct fair *f, struct lease *l);
 void lease_settle(struct fair *f, struct lease *l);   /* after any change of its state, presence or times */
 void lease_end(struct fair *f, struct lease *l, enum fair_reason reason);
 void lease_rest_slots(struct fair *f, const struct lease *l, enum fair_reason reason, uint64_t since);
-void lease_refuse(struct fair *f, struct lease *l);
+void lease_refuse(struct fair *f, struct lease *l, enum fair_reason reason);
 void lease_timer_over(struct fair *f, struct lease *l);
 void lease_remember(struct fair *f, struct lease *l);
 void lease_forget(struct fair *f, struct lease *l);

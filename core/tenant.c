@@ -87,6 +87,8 @@ struct tenant *tenant_new(struct fair *f, struct pool *p, const char *name)
 	if (!t)
 		return NULL;
 	t->pool = p;
+	t->passed_ns = FAIR_NEVER;
+	t->excess = EXCESS_NONE;
 	memcpy(t->name, name, length + 1);
 	f->hash_failed = false;
 	HASH_ADD_KEYPTR_BYHASHVALUE(by_name, p->by_name, t->name, length, hash_of(f, name, length), t);
@@ -174,9 +176,13 @@ void tenant_remove(struct fair *f, struct tenant *t)
 
 	idle_leave(f, t);
 	doomed_leave(f, t);
-	candidate_set(p, t, false, 0, 0);
+	turns_set(p, t, NULL, 0);
+	t->kept = 0;
+	t->excess = EXCESS_NONE;
 	t->is_open = t->is_demanding = false;
 	fairness_settle(t);
+	t->filled = 0;
+	t->fillings = 0;
 	t->policy = policy_filled(NULL);
 	tenants_changed(t);
 	tenants_remove(p, t);
@@ -186,6 +192,24 @@ void tenant_remove(struct fair *f, struct tenant *t)
 	t->state = TENANT_GHOST;
 	if (t->references == 0)
 		tenant_free(f, t);
+}
+
+static uint32_t unheld_reserve(const struct tenant *t, uint32_t active)
+{
+	uint32_t reserve = t->pool->config.policy == FAIR_POLICY_MAX_MIN ? t->policy.reserved_slots : 0;
+
+	return reserve > active ? reserve - active : 0;
+}
+
+static int64_t excess_of(const struct tenant *t)
+{
+	uint32_t most = line_most(t);
+
+	if (most == 0)
+		return EXCESS_NONE;
+	if (t->policy.max_slots > 0 && most > t->policy.max_slots)
+		return EXCESS_ALWAYS;
+	return (int64_t)most - t->policy.reserved_slots;
 }
 
 /* "A tenant is demanding while it holds a slot or has a present waiter, and is not closing." */
@@ -202,15 +226,20 @@ void tenant_settle(struct fair *f, struct tenant *t)
 		tenant_remove(f, t);
 		return;
 	}
-	if (t->is_open != open || t->is_demanding != demanding) {
+	uint32_t kept = open ? unheld_reserve(t, c.active) : 0;
+	int64_t excess = excess_of(t);
+
+	if (t->is_open != open || t->is_demanding != demanding || t->kept != kept || t->excess != excess) {
 		t->is_open = open;
 		t->is_demanding = demanding;
+		t->kept = kept;
+		t->excess = excess;
 		tenants_changed(t);
-		pool_share_update(f, p);
 	}
 	fairness_settle(t);
+	pool_share_update(f, p);
 	busy_set(p, t, c.active + c.present);
-	candidate_set(p, t, first != NULL, c.active, first ? first->number : 0);
+	turns_set(p, t, first, c.active);
 	tenant_touch(f, t);
 	pool_dirty(f, p);
 }
@@ -333,7 +362,7 @@ bool tenant_doom_one(struct fair *f)
 	struct lease *holder = tenant_lease_after(t, 0, FAIR_ACTIVE);
 
 	if (waiter && waiter->number < t->refuse_below) {
-		lease_refuse(f, waiter);
+		lease_refuse(f, waiter, FAIR_REASON_TENANT_CLOSING);
 	} else if (holder && holder->number < t->revoke_below) {
 		lease_end(f, holder, FAIR_REASON_REVOKED);
 	} else {

@@ -72,7 +72,7 @@ static void tenant_view(const struct fair *f, const struct tenant *t, struct fai
 	                                 .active_slots = c.active,
 	                                 .waiting = c.present,
 	                                 .absent = c.absent,
-	                                 .share = t->pool->share,
+	                                 .share = tenant_share(t),
 	                                 .has_account = t->has_account,
 	                                 .policy = t->policy};
 	if (t->has_account)
@@ -147,7 +147,7 @@ enum fair_err fair_pool_get(struct fair *f, uint64_t now, const char *pool, stru
 	                               .min_share = p->config.min_share,
 	                               .max_waiting = p->config.max_waiting,
 	                               .tenant_max_waiting = p->config.tenant_max_waiting,
-	                               .share = p->share,
+	                               .share = p->config.policy == FAIR_POLICY_EQUAL ? p->share : 0,
 	                               .tenants = pool_open(p),
 	                               .demanding = pool_demanding(p),
 	                               .active_slots = c.active,

@@ -12,6 +12,7 @@
 #include "internal.h"
 #include "leases.h"
 #include "memory.h"
+#include "metrics.h"
 #include "problem.h"
 #include "refuse.h"
 #include "stream.h"
@@ -28,6 +29,7 @@ struct api_config api_config_default(void)
 		.max_wait_ns = 300 * NS_PER_S,
 		.default_wait_ns = 30 * NS_PER_S,
 		.version = "0.0.0",
+		.metrics = metrics_none,
 		.pool_info = pool_info_plain,
 		.pool_set = pool_set_plain,
 		.pool_remove = pool_remove_plain,
@@ -68,7 +70,7 @@ void api_destroy(struct api *api)
 {
 	if (api == NULL)
 		return;
-	assert(api->withheld.answers == NULL);
+	assert(api->withheld.answers == NULL && api->sliced.first == NULL);
 	assert(api->streams == 0);
 	renewed_fini(api);
 	events_fini(api);
@@ -182,6 +184,7 @@ static void dispatch(struct api *api, struct api_request *request, uint64_t now)
 	const char *allow = route != NULL ? api->allow[route - api_routes(&count)] : NULL;
 
 	request->route = route != NULL ? route->path : "";
+	request->route_number = route != NULL ? (int)(route - api_routes(&count)) : -1;
 	if (refused(api, request))
 		return;
 	assert(route != NULL || found == ROUTE_NO_PATH);
@@ -213,6 +216,7 @@ void api_handle(struct api *api, struct api_request *request, uint64_t now)
 	request->waiting = NULL;
 	request->withheld = NULL;
 	request->stream = NULL;
+	request->sliced = NULL;
 	request->batch = 0;
 	name_request(api, request);
 	dispatch(api, request, now);
@@ -370,6 +374,8 @@ void api_broken(struct api *api, struct api_request *request, uint64_t now)
 	} else {
 		if (request->withheld != NULL)
 			withheld_drop(api, request);
+		if (request->sliced != NULL)
+			sliced_drop(api, request);
 		api_sent(api, request, now, false);
 	}
 }
@@ -446,13 +452,15 @@ bool api_advance(struct api *api, uint64_t now, uint32_t budget)
 		api_settle(api, now);
 		budget--;
 	}
+	more = sliced_advance(api, now) || more;
+	api_settle(api, now);
 	return more || (entry != NULL && entry->deadline <= now);
 }
 
 uint64_t api_next_deadline(const struct api *api)
 {
 	const struct api_parked *entry = parked_due(api);
-	uint64_t deadline = fair_next_deadline(api->fair);
+	uint64_t deadline = api->sliced.first != NULL ? 0 : fair_next_deadline(api->fair);
 
 	return entry != NULL && entry->deadline < deadline ? entry->deadline : deadline;
 }

@@ -23,6 +23,7 @@
 #define API_REQUEST_ID_MAX 128
 
 struct api;
+struct exposition;
 
 struct api_request {
 	/* Set by the caller; strings are borrowed and live as long as the request. NULL: the header is absent. */
@@ -38,14 +39,16 @@ struct api_request {
 	/* Read by the caller. */
 	char id[API_REQUEST_ID_MAX + 1]; /* the request id, set by api_handle: echoed in X-Request-Id and logged */
 	const char *route;				 /* the route's template ("/leases/{id}"), "" when none matched */
+	int route_number;				 /* of a row of api_routes() with that template, -1 when none matched */
 	bool parked;					 /* waits: watch its socket, and call api_broken() when the client leaves */
-	bool brief;						 /* parked, and for no more than a commit */
+	bool brief;						 /* parked, and for no more than a commit or some slices of work */
 	struct stream *stream;			 /* not NULL: its reply is followed by a stream, see api_stream_next() */
 	bool told_grant;				 /* its reply tells of a grant: check that the client is there before sending */
 
 	/* The api's own; zero at first. */
 	struct api_parked *waiting; /* where it waits */
 	struct withheld *withheld;	/* its reply, while that is withheld */
+	struct sliced *sliced;		/* its reply, while that is made slice by slice */
 	uint64_t batch;				/* the batch that makes durable what its reply tells; 0: nothing has to */
 	struct fair_id told;		/* the lease whose grant its reply tells of */
 };
@@ -119,6 +122,10 @@ struct api_config {
 	uint64_t max_wait_ns, default_wait_ns;			 /* 300 s, 30 s */
 	bool auto_register;
 	const char *version;
+	/* metrics writes what the api does not know: its part number `part`, about a slice's work, false when that is none. A
+	 * sequence that is begun (at 0) need not be ended. */
+	bool (*metrics)(void *context, unsigned part, struct exposition *out);
+	void *metrics_context;
 	const struct api_file *files; /* borrowed */
 	size_t files_count;
 	/* What is nothing to the core of a pool that is there. */

@@ -18,6 +18,7 @@ void lease_release(struct api *api, struct call *call);
 void lease_cancel(struct api *api, struct call *call);
 void lease_check(struct api *api, struct call *call);
 void heartbeats_send(struct api *api, struct call *call);
+void metrics_get(struct api *api, struct call *call);
 void stats_get(struct api *api, struct call *call);
 void events_get(struct api *api, struct call *call);
 void pool_list(struct api *api, struct call *call);

@@ -38,8 +38,10 @@ static json_t *beat(struct api *api, struct call *call, const char *text)
 	struct fair_id id;
 	enum fair_err err;
 
-	if (!id_parse(text, &id))
+	if (!id_parse(text, &id)) {
+		fair_heartbeat_unknown(api->fair);
 		return json_string("not-found");
+	}
 	err = fair_heartbeat(api->fair, call->now, &id, ttl_ns);
 	api_drain(api, call->now);
 	if (err == FAIR_E_LEASE_PENDING)

@@ -17,6 +17,7 @@
 #include "parked.h"
 #include "renewed.h"
 #include "route.h"
+#include "sliced.h"
 #include "withheld.h"
 #include "write.h"
 
@@ -49,6 +50,7 @@ struct api {
 	struct withheld_set withheld;
 	struct events events;
 	uint32_t streams; /* of GET /events, open */
+	struct sliced_line sliced;
 	struct writer *out;	  /* the body of the reply that is being made */
 	uint8_t random[8192]; /* drawn ahead: one system call serves many ids */
 	size_t random_left;

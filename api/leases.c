@@ -274,11 +274,14 @@ void lease_get(struct api *api, struct call *call)
 void lease_renew(struct api *api, struct call *call)
 {
 	uint64_t ttl_ns = call->in.ttl_ns != FAIR_NEVER ? call->in.ttl_ns : 0;
-	struct fair_lease_view view;
+	struct fair_lease_view view = {.number = 0};
 	struct fair_id id;
 
-	if (!find(api, call, &view))
+	if (!find(api, call, &view)) {
+		if (view.number == 0)
+			fair_heartbeat_unknown(api->fair);
 		return;
+	}
 	id = view.id;
 	switch (fair_heartbeat(api->fair, call->now, &id, ttl_ns)) {
 	case FAIR_OK:

@@ -23,6 +23,7 @@ static const struct route routes[] = {
 	{"POST", "/heartbeats", heartbeats_send, NULL, body_heartbeats, ROUTE_BODY_REQUIRED},
 	{"GET", "/stats", stats_get, query_stats, NULL, ROUTE_BODY_NONE},
 	{"GET", "/events", events_get, query_events, NULL, ROUTE_BODY_NONE},
+	{"GET", "/metrics", metrics_get, NULL, NULL, ROUTE_BODY_NONE},
 	{"GET", "/pools", pool_list, NULL, NULL, ROUTE_BODY_NONE},
 	{"GET", "/pools/{pool}", pool_get, NULL, NULL, ROUTE_BODY_NONE},
 	{"PUT", "/pools/{pool}", pool_put, NULL, body_put_pool, ROUTE_BODY_REQUIRED},

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* GET /stats (getStats): JSON with the names of aio-fairshare's SemaphoreStats, or Prometheus text. */
-#include <inttypes.h>
+/* GET /stats (getStats): JSON with the names of aio-fairshare's SemaphoreStats, or the metrics. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <strings.h>
@@ -8,10 +7,12 @@
 #include "encode.h"
 #include "handlers.h"
 #include "internal.h"
+#include "metrics.h"
 #include "parse.h"
 #include "refuse.h"
 
 #define STATS_LIMIT 1000
+#define SLICE_ROWS (SLICE_UNITS / 2)
 
 /* ---- which of the two ---- */
 
@@ -68,27 +69,24 @@ static bool prefers_text(const char *accept)
 
 /* ---- JSON ---- */
 
-/* encode_tenants writes those with most slots and waiters, up to the limit; returns how many. */
-static uint32_t encode_tenants(struct api *api, const char *pool, uint64_t limit)
-{
-	struct writer *out = api->out;
-	struct fair_tenant_view view;
-	const void *cursor = NULL;
-	uint32_t shown;
+/* A tenant as it was when the reply was begun; its name stands in the names. */
+struct stats_row {
+	uint32_t active_slots, share, waiting, absent;
+	uint32_t name;
+};
 
-	write_object(out, "tenants");
-	for (shown = 0; shown < limit && fair_tenant_busiest(api->fair, pool, &cursor, &view); shown++) {
-		write_object(out, view.tenant);
-		write_string(out, "tenant_id", view.tenant);
-		write_count(out, "active_slots", view.active_slots);
-		write_count(out, "share", view.share);
-		write_count(out, "waiting", view.waiting);
-		write_count(out, "absent", view.absent);
-		write_object_end(out);
-	}
-	write_object_end(out);
-	return shown;
-}
+struct stats_work {
+	struct sliced sliced;
+	char pool[FAIR_NAME_MAX + 1];
+	uint64_t limit; /* of tenants; 0: none are wanted */
+	struct writer *out;
+	bool begun, gone, failed; /* gone: the pool; failed: no memory */
+	struct fair_pool_view view;
+	struct stats_row *rows;
+	char *names;
+	uint32_t count, written;
+	size_t names_len, names_room;
+};
 
 static uint32_t available(const struct fair_pool_view *view)
 {
@@ -108,11 +106,55 @@ static void encode_totals(struct writer *out, const struct fair_pool_view *view)
 	write_count(out, "calculator_failures", view->calculator_failures);
 }
 
-void encode_stats(struct api *api, uint64_t now, const struct fair_pool_view *view, uint64_t limit)
+static bool keep_name(struct stats_work *work, const char *name, uint32_t *ret_at)
 {
-	struct writer *out = api->out;
-	uint32_t shown;
+	size_t size = strlen(name) + 1, room = work->names_room > 0 ? work->names_room : 4096;
 
+	while (room - work->names_len < size)
+		room *= 2;
+	if (room > work->names_room) {
+		char *names = realloc(work->names, room);
+
+		if (names == NULL)
+			return false;
+		work->names = names;
+		work->names_room = room;
+	}
+	memcpy(work->names + work->names_len, name, size);
+	*ret_at = (uint32_t)work->names_len;
+	work->names_len += size;
+	return true;
+}
+
+static struct stats_row row_of(const struct fair_tenant_view *view)
+{
+	return (struct stats_row){view->active_slots, view->share, view->waiting, view->absent, 0};
+}
+
+/* Takes those with most slots and waiters, up to the limit: all at once, so that no tenant is there twice or left out. */
+static bool take_tenants(struct api *api, struct stats_work *work)
+{
+	uint64_t most = work->limit < work->view.tenants ? work->limit : work->view.tenants;
+	struct fair_tenant_view view;
+	const void *cursor = NULL;
+
+	if (most == 0)
+		return true;
+	work->rows = calloc(most, sizeof(*work->rows));
+	if (work->rows == NULL)
+		return false;
+	while (work->count < most && fair_tenant_busiest(api->fair, work->pool, &cursor, &view)) {
+		struct stats_row *row = &work->rows[work->count++];
+
+		*row = row_of(&view);
+		if (!keep_name(work, view.tenant, &row->name))
+			return false;
+	}
+	return true;
+}
+
+static void encode_head(struct writer *out, const struct fair_pool_view *view)
+{
 	write_object(out, NULL);
 	write_string(out, "pool", view->pool);
 	write_string(out, "policy", "equal");
@@ -125,116 +167,129 @@ void encode_stats(struct api *api, uint64_t now, const struct fair_pool_view *vi
 	write_count(out, "available_slots", available(view));
 	write_count(out, "waiting", view->waiting);
 	write_count(out, "absent", view->absent);
-	shown = encode_tenants(api, view->pool, limit);
-	write_count(out, "tenants_omitted", limit > 0 && view->tenants > shown ? view->tenants - shown : 0);
+	write_object(out, "tenants");
+}
+
+static void encode_row(struct writer *out, const char *name, const struct stats_row *row)
+{
+	write_object(out, name);
+	write_string(out, "tenant_id", name);
+	write_count(out, "active_slots", row->active_slots);
+	write_count(out, "share", row->share);
+	write_count(out, "waiting", row->waiting);
+	write_count(out, "absent", row->absent);
+	write_object_end(out);
+}
+
+static void encode_tail(struct api *api, uint64_t now, struct writer *out, const struct fair_pool_view *view, uint32_t omitted)
+{
+	write_object_end(out);
+	write_count(out, "tenants_omitted", omitted);
 	encode_totals(out, view);
 	write_string(out, "version", api->config.version);
 	encode_seconds(out, "uptime_seconds", now - api->started);
 	write_object_end(out);
 }
 
-static void send_json(struct api *api, struct call *call, const struct fair_pool_view *view)
+static uint32_t omitted(const struct fair_pool_view *view, uint64_t limit, uint32_t shown)
 {
-	encode_stats(api, call->now, view, !call->in.tenants ? 0 : call->in.limit > 0 ? call->in.limit : STATS_LIMIT);
-	reply_json(api, call->request, 200);
+	return limit > 0 && view->tenants > shown ? view->tenants - shown : 0;
 }
 
-/* ---- text ---- */
-
-static void metric(FILE *out, const char *pool, const char *type, const char *name, const char *label, uint64_t value)
+void encode_stats(struct api *api, uint64_t now, const struct fair_pool_view *view, uint64_t limit)
 {
-	if (type != NULL)
-		fprintf(out, "# TYPE fairshared_%s %s\n", name, type);
-	fprintf(out, "fairshared_%s{pool=\"%s\"%s} %" PRIu64 "\n", name, pool, label, value);
-}
-
-static void summary(FILE *out, const char *pool, const char *name, const struct fair_quantiles *quantiles)
-{
-	const struct {
-		const char *quantile;
-		uint64_t ns;
-	} rows[] = {
-		{"0.5", quantiles->p50_ns}, {"0.95", quantiles->p95_ns}, {"0.99", quantiles->p99_ns}, {"1", quantiles->max_ns}};
-
-	fprintf(out, "# TYPE fairshared_%s gauge\n", name);
-	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
-		fprintf(out, "fairshared_%s{pool=\"%s\",quantile=\"%s\"} %.6f\n", name, pool, rows[i].quantile,
-				(double)rows[i].ns / 1e9);
-}
-
-static void write_pool(FILE *out, const struct fair_pool_view *view)
-{
-	const char *pool = view->pool;
-
-	metric(out, pool, "gauge", "max_slots", "", view->max_slots);
-	metric(out, pool, "gauge", "min_share", "", view->min_share);
-	metric(out, pool, "gauge", "slots", ",state=\"active\"", view->active_slots);
-	metric(out, pool, NULL, "slots", ",state=\"free\"", available(view));
-	metric(out, pool, "gauge", "share_slots", "", view->share);
-	metric(out, pool, "gauge", "tenants", ",state=\"idle\"",
-		   view->tenants > view->demanding ? view->tenants - view->demanding : 0);
-	metric(out, pool, NULL, "tenants", ",state=\"demanding\"", view->demanding);
-	metric(out, pool, "gauge", "waiters", "", view->waiting);
-	metric(out, pool, "gauge", "waiters_absent", "", view->absent);
-	metric(out, pool, "counter", "acquires_total", ",outcome=\"granted\"", view->granted_total);
-	metric(out, pool, NULL, "acquires_total", ",outcome=\"no_slot\"", view->no_slot_total);
-	metric(out, pool, "counter", "leases_ended_total", ",reason=\"released\"", view->released_total);
-	metric(out, pool, NULL, "leases_ended_total", ",reason=\"expired\"", view->expired_total);
-	metric(out, pool, NULL, "leases_ended_total", ",reason=\"revoked\"", view->revoked_total);
-	metric(out, pool, NULL, "leases_ended_total", ",reason=\"unclaimed\"", view->unclaimed_total);
-	metric(out, pool, "counter", "calculator_failures_total", "", view->calculator_failures);
-	summary(out, pool, "wait_seconds", &view->wait);
-	summary(out, pool, "hold_seconds", &view->hold);
-}
-
-static void tenant_metrics(struct api *api, struct call *call, FILE *out, const char *pool, bool waiters)
-{
-	uint64_t limit = call->in.limit > 0 ? call->in.limit : STATS_LIMIT;
-	const char *name = waiters ? "tenant_waiters" : "tenant_active_slots";
-	struct fair_tenant_view view;
+	struct fair_tenant_view tenant;
 	const void *cursor = NULL;
+	uint32_t shown;
 
-	fprintf(out, "# TYPE fairshared_%s gauge\n", name);
-	for (uint64_t i = 0; i < limit && fair_tenant_busiest(api->fair, pool, &cursor, &view); i++)
-		fprintf(out, "fairshared_%s{pool=\"%s\",tenant=\"%s\"} %" PRIu32 "\n", name, pool, view.tenant,
-				waiters ? view.waiting : view.active_slots);
+	encode_head(api->out, view);
+	for (shown = 0; shown < limit && fair_tenant_busiest(api->fair, view->pool, &cursor, &tenant); shown++) {
+		struct stats_row row = row_of(&tenant);
+
+		encode_row(api->out, tenant.tenant, &row);
+	}
+	encode_tail(api, now, api->out, view, omitted(view, limit, shown));
 }
 
-static void send_text(struct api *api, struct call *call, const struct fair_pool_view *view)
+static bool stats_begin(struct api *api, uint64_t now, struct stats_work *work)
 {
-	char *text = NULL;
-	size_t len = 0;
-	FILE *out = open_memstream(&text, &len);
-	bool lost;
+	work->begun = true;
+	work->gone = fair_pool_get(api->fair, now, work->pool, &work->view) != FAIR_OK;
+	if (work->gone)
+		return false;
+	work->view.pool = work->pool;
+	work->failed = !take_tenants(api, work);
+	if (!work->failed)
+		encode_head(work->out, &work->view);
+	return !work->failed;
+}
 
-	if (out == NULL) {
+static bool stats_step(struct api *api, uint64_t now, struct sliced *sliced)
+{
+	struct stats_work *work = (struct stats_work *)sliced;
+	bool begins = !work->begun;
+
+	if (begins && !stats_begin(api, now, work))
+		return false;
+	/* To take many tenants is a slice of its own. */
+	if (begins && work->count > SLICE_ROWS)
+		return true;
+	for (uint32_t i = 0; i < SLICE_ROWS && work->written < work->count; i++, work->written++)
+		encode_row(work->out, work->names + work->rows[work->written].name, &work->rows[work->written]);
+	if (work->written < work->count)
+		return true;
+	encode_tail(api, now, work->out, &work->view, omitted(&work->view, work->limit, work->count));
+	return false;
+}
+
+static void stats_answer(struct api *api, struct api_request *request, struct sliced *sliced)
+{
+	struct stats_work *work = (struct stats_work *)sliced;
+	size_t len = 0;
+	char *text = write_finish(work->out, &len);
+
+	if (!work->gone && !work->failed && text != NULL) {
+		reply_text(api, request, "application/json", text, len);
+		return;
+	}
+	free(text);
+	if (work->gone)
+		refuse_no_pool(api, request, work->pool);
+	else
+		refuse_overloaded(api, request);
+}
+
+static void stats_destroy(struct sliced *sliced)
+{
+	struct stats_work *work = (struct stats_work *)sliced;
+
+	write_destroy(work->out);
+	free(work->rows);
+	free(work->names);
+	free(work);
+}
+
+static void send_json(struct api *api, struct call *call)
+{
+	struct stats_work *work = calloc(1, sizeof(*work));
+
+	if (work != NULL)
+		work->out = write_create();
+	if (work == NULL || work->out == NULL) {
+		free(work);
 		refuse_overloaded(api, call->request);
 		return;
 	}
-	fprintf(out, "# TYPE fairshared_build_info gauge\nfairshared_build_info{version=\"%s\"} 1\n", api->config.version);
-	write_pool(out, view);
-	if (call->in.tenants) {
-		tenant_metrics(api, call, out, view->pool, false);
-		tenant_metrics(api, call, out, view->pool, true);
-	}
-	lost = ferror(out) != 0;
-	if (fclose(out) != 0 || lost) {
-		free(text);
-		refuse_overloaded(api, call->request);
-		return;
-	}
-	reply_text(api, call->request, "text/plain; version=0.0.4; charset=utf-8", text, len);
+	work->sliced = (struct sliced){.step = stats_step, .answer = stats_answer, .destroy = stats_destroy};
+	snprintf(work->pool, sizeof(work->pool), "%s", call_pool(call));
+	work->limit = !call->in.tenants ? 0 : call->in.limit > 0 ? call->in.limit : STATS_LIMIT;
+	sliced_answer(api, call->request, call->now, &work->sliced);
 }
 
 void stats_get(struct api *api, struct call *call)
 {
-	const char *pool = call_pool(call);
-	struct fair_pool_view view;
-
-	if (fair_pool_get(api->fair, call->now, pool, &view) != FAIR_OK)
-		refuse_no_pool(api, call->request, pool);
-	else if (prefers_text(call->request->accept))
-		send_text(api, call, &view);
+	if (prefers_text(call->request->accept))
+		metrics_send(api, call, call->in.pool, call->in.tenants);
 	else
-		send_json(api, call, &view);
+		send_json(api, call);
 }

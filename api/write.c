@@ -169,12 +169,16 @@ char *write_finish(struct writer *w, size_t *ret_len)
 	char *text = NULL;
 
 	append(w, "\n", 2);
-	if (!w->failed)
+	if (!w->failed && w->room > ROOM_KEPT) { /* it would be given back anyway */
+		text = w->text;
+		w->text = NULL;
+		w->room = 0;
+	} else if (!w->failed) {
 		text = malloc(w->len);
-	if (text != NULL) {
-		memcpy(text, w->text, w->len);
-		*ret_len = w->len - 1;
+		if (text != NULL)
+			memcpy(text, w->text, w->len);
 	}
+	*ret_len = w->len - 1;
 	begin_anew(w);
 	return text;
 }

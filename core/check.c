@@ -163,7 +163,7 @@ static void check_pool(const struct fair *f, const struct pool *p)
 	struct counts c = {0}, sum = pool_counts(p);
 	uint128 x_sum = 0, x_squares = 0;
 	uint32_t open = 0, demanding = 0, strange_slots = 0, ended = 0;
-	uint32_t accounts = 0, others_active = 0;
+	uint32_t accounts = 0, others_active = 0, closing = 0;
 
 	for (t = p->by_name; t; t = t->by_name.next) {
 		check_tenant(f, t);
@@ -173,6 +173,7 @@ static void check_pool(const struct fair *f, const struct pool *p)
 		c.present += tenant_counts(t).present;
 		c.absent += tenant_counts(t).absent;
 		open += t->state == TENANT_OPEN;
+		closing += t->state == TENANT_CLOSING;
 		accounts += t->has_account;
 		others_active += t->has_account ? 0 : tenant_counts(t).active;
 		demanding += t->state == TENANT_OPEN && tenant_counts(t).active + tenant_counts(t).present > 0;
@@ -191,6 +192,7 @@ static void check_pool(const struct fair *f, const struct pool *p)
 	FAIR_ASSERT(p->share >= p->config.min_share && (demanding > 0 || p->share == p->config.max_slots));
 	FAIR_ASSERT(x_sum == p->fairness.sum && x_squares == p->fairness.squares);
 	check_slots(p, c.active - strange_slots);
+	FAIR_ASSERT(closing == pool_closing(p));
 	FAIR_ASSERT(accounts == p->accounts && accounts <= f->config.accounts_max && others_active == p->others_active);
 	FAIR_ASSERT(ended == p->num_ended && (ended <= f->config.ended_max || f->crowded));
 	check_rest(f, p);

@@ -572,6 +572,7 @@ struct fair_pool_view {
 	uint32_t max_slots, min_share, max_waiting, tenant_max_waiting;
 	uint32_t share;                /* max_slots while nobody demands; 0 under max-min: it differs by tenant */
 	uint32_t tenants;              /* registered and not closing */
+	uint32_t closing;              /* tenants that close */
 	uint32_t demanding;
 	uint32_t active_slots, waiting, absent;
 	uint32_t accounts;             /* tenants with one of their own; they are the first of fair_tenant_next() */
@@ -616,8 +617,10 @@ struct fair_pool_totals {
 /* fair_pool_totals copies them, with the account of all tenants that have none of their own. FAIR_E_POOL_NOT_FOUND. */
 FAIR_MUST_CHECK enum fair_err fair_pool_totals(const struct fair *f, const char *pool, struct fair_pool_totals *ret,
                                                struct fair_account *ret_others);
-/* fair_heartbeats_unknown counts the heartbeats of leases that are not known, so that nobody knows their pool. */
+/* fair_heartbeats_unknown tells how many heartbeats there were of leases that are not known, so that nobody knows their
+ * pool; fair_heartbeat_unknown counts one for which fair_heartbeat() was not called. */
 uint64_t fair_heartbeats_unknown(const struct fair *f);
+void fair_heartbeat_unknown(struct fair *f);
 
 /* fair_pool_cordoned returns cordoned slot i, as it was configured; FAIR_SLOTS_MAX past the end or without such a pool. */
 uint32_t fair_pool_cordoned(const struct fair *f, const char *pool, uint32_t i);

@@ -434,6 +434,7 @@ static void sum_tenants(struct tenant *t)
 {
 	const struct tenant *side[2] = {RB_LEFT(t, in_pool), RB_RIGHT(t, in_pool)};
 
+	t->sum_all = 1;
 	t->sum_open = t->is_open;
 	t->sum_demanding = t->is_demanding;
 	t->sum_reserved = t->policy.reserved_slots;
@@ -443,6 +444,7 @@ static void sum_tenants(struct tenant *t)
 	t->most_excess = t->is_open ? t->excess : EXCESS_NONE;
 	for (int i = 0; i < 2; i++) {
 		if (side[i]) {
+			t->sum_all += side[i]->sum_all;
 			t->sum_open += side[i]->sum_open;
 			t->sum_demanding += side[i]->sum_demanding;
 			t->sum_reserved += side[i]->sum_reserved;
@@ -496,6 +498,11 @@ struct tenant *tenants_after(const struct pool *p, uint64_t number)
 		}
 	}
 	return found;
+}
+
+uint32_t pool_closing(const struct pool *p)
+{
+	return RB_ROOT(&p->tenants) ? RB_ROOT(&p->tenants)->sum_all - RB_ROOT(&p->tenants)->sum_open : 0;
 }
 
 uint32_t pool_open(const struct pool *p)

@@ -134,12 +134,12 @@ struct tenant {
 	uint64_t idle_since;
 	struct tenant *idle_prev, *idle_next;
 
-	/* Not for ghosts. In the tree of tenants by number, with the number of open and of demanding ones below. */
+	/* Not for ghosts. In the tree of tenants by number, with the number of all, of open and of demanding ones below. */
 	RB_ENTRY(tenant) in_pool;
 	bool is_open, is_demanding;
 	bool has_account;
 	struct fair_account account;   /* slot_ns less the time of now for each slot that it holds: see totals.c */
-	uint32_t sum_open, sum_demanding, sum_reserved, sum_open_reserved, sum_unequal;
+	uint32_t sum_all, sum_open, sum_demanding, sum_reserved, sum_open_reserved, sum_unequal;
 	uint32_t kept, sum_kept;    /* slots of its reserve that it does not hold */
 	int64_t excess, most_excess;   /* what its largest waiter asks for beyond its reserve; EXCESS_ALWAYS: beyond its cap */
 
@@ -341,6 +341,7 @@ void tenants_remove(struct pool *p, struct tenant *t);
 void tenants_changed(struct tenant *t);
 struct tenant *tenants_after(const struct pool *p, uint64_t number);
 uint32_t pool_open(const struct pool *p);
+uint32_t pool_closing(const struct pool *p);
 uint32_t pool_demanding(const struct pool *p);
 uint32_t pool_reserved(const struct pool *p);   /* by the policies of its tenants */
 uint32_t pool_unequal(const struct pool *p);    /* tenants with a policy that `equal` refuses */

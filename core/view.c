@@ -149,6 +149,7 @@ enum fair_err fair_pool_get(struct fair *f, uint64_t now, const char *pool, stru
 	                               .tenant_max_waiting = p->config.tenant_max_waiting,
 	                               .share = p->config.policy == FAIR_POLICY_EQUAL ? p->share : 0,
 	                               .tenants = pool_open(p),
+	                               .closing = pool_closing(p),
 	                               .demanding = pool_demanding(p),
 	                               .active_slots = c.active,
 	                               .waiting = c.present,
@@ -188,6 +189,11 @@ enum fair_err fair_pool_totals(const struct fair *f, const char *pool, struct fa
 	*ret = p->totals;
 	*ret_others = account_now(f, &p->others, p->others_active);
 	return FAIR_OK;
+}
+
+void fair_heartbeat_unknown(struct fair *f)
+{
+	f->heartbeats_unknown++;
 }
 
 uint64_t fair_heartbeats_unknown(const struct fair *f)

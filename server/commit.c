@@ -29,6 +29,8 @@ struct commit {
 	uint64_t settled_at;      /* FAIR_NEVER: it is */
 	uint64_t probe_at;        /* while failing and nothing is in flight: when to try the store again */
 	bool draining;
+	uint64_t sent_at;         /* when the batch in flight was */
+	struct commit_counts counts;
 };
 
 struct commit *commit_create(struct store *store, const struct batch_source *source)
@@ -150,6 +152,8 @@ static void committed(struct commit *c, uint64_t now)
 	struct gathering flown;
 
 	land(c, &flown);
+	c->counts.committed++;
+	fair_spans_add(&c->counts.took, now - c->sent_at);
 	api_committed(c->api, now, c->number - 1, flown.grants, flown.grant_count);
 	gathering_fini(&flown);
 	if (!c->failing)
@@ -176,6 +180,8 @@ static void failed(struct commit *c, uint64_t now)
 	struct gathering flown;
 
 	land(c, &flown);
+	c->counts.failed++;
+	fair_spans_add(&c->counts.took, now - c->sent_at);
 	take_back(c, &flown);
 	if (!c->failing) {
 		log_text(LOG_ERROR, "the store failed; granting is held until it is well again", "reason",
@@ -187,6 +193,22 @@ static void failed(struct commit *c, uint64_t now)
 	gathering_fini(&flown);
 }
 
+static void count_batch(struct commit_counts *counts, const struct batch *batch)
+{
+	uint64_t records = batch->lease_count + batch->tenant_count + batch->pool_count;
+	unsigned bin = 0;
+
+	while (bin + 1 < COMMIT_BINS && records > UINT64_C(1) << bin)
+		bin++;
+	counts->bins[bin]++;
+	counts->records += records;
+}
+
+const struct commit_counts *commit_counts(const struct commit *c)
+{
+	return &c->counts;
+}
+
 static void send_off(struct commit *c, uint64_t now)
 {
 	c->flying = c->gathering;
@@ -195,6 +217,8 @@ static void send_off(struct commit *c, uint64_t now)
 	c->in_flight = true;
 	c->probe_at = FAIR_NEVER;
 	batch_make(&c->batch, &c->source, c->flying.events, c->flying.event_count);
+	count_batch(&c->counts, &c->batch);
+	c->sent_at = now;
 	c->store->ops->commit(c->store, now, &c->batch);
 }
 

@@ -35,6 +35,16 @@ void commit_turn(struct commit *commit, uint64_t now);
 /* commit_deadline says when commit_turn must run although nothing else happens; FAIR_NEVER: not. */
 uint64_t commit_deadline(const struct commit *commit);
 
+#define COMMIT_BINS 15   /* batches of at most 1, 2, 4, ... 8192 records, and larger ones */
+
+/* What has happened since the start; borrowed. A store to which nothing is committed has nothing. */
+struct commit_counts {
+	uint64_t committed, failed;
+	struct fair_spans took;
+	uint64_t bins[COMMIT_BINS], records;
+};
+const struct commit_counts *commit_counts(const struct commit *commit);
+
 /* commit_pending tells whether anything is not durable yet. */
 bool commit_pending(const struct commit *commit);
 

@@ -46,7 +46,7 @@ struct config {
 	uint64_t durability; /* enum store_durability */
 	uint64_t settle_ns;
 	bool auto_register;
-	uint64_t http_daemons, ended_max, max_tenants, max_connections, max_streams;
+	uint64_t http_daemons, ended_max, max_tenants, metrics_max_tenants, max_connections, max_streams;
 	uint64_t queue_grace_ns, claim_ns, drain_timeout_ns, key_memory_ns, tenant_idle_ns;
 	uint64_t min_ttl_ns, max_ttl_ns, ttl_ns, max_wait_ns, request_timeout_ns;
 	uint64_t log_level, log_format;        /* enum log_level, enum log_format */

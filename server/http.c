@@ -7,6 +7,7 @@
 #include "log.h"
 #include "socket.h"
 #include "streams.h"
+#include "tally.h"
 #include "watch.h"
 
 #include <errno.h>
@@ -83,7 +84,8 @@ struct http {
 	struct linger_line linger;                /* sockets whose connection is over */
 	struct streams streams;
 	uint64_t timeouts[PHASE_COUNT];
-	unsigned connections;
+	unsigned connections, suspended;
+	struct tally tally;
 	uint64_t accept_at;                  /* when to accept again; FAIR_NEVER: accepting, or closed */
 	uint64_t now;
 	bool worked;                         /* a handler ran */
@@ -102,6 +104,8 @@ struct request {
 	bool suspended;
 	struct open_stream *stream;          /* suspended, and what is sent to it does not go through libmicrohttpd */
 	bool streamed;                       /* it was that, and is over */
+	uint64_t handed_at;                  /* when all of it was there */
+	uint64_t waits_since, waited;        /* suspended */
 	uint64_t sent_before;                /* bytes of its connection, when its grant was about to be told */
 	bool asked;                          /* parked, and not suspended: see ask() */
 	bool begun;                          /* the headers have been looked at */
@@ -312,6 +316,8 @@ static void suspend(struct http *http, struct request *request)
 		socket_guard(c->fd);
 	c->guarded = true;
 	request->suspended = true;
+	request->waits_since = http->now;
+	http->suspended++;
 	trim_body(request);
 	phase_enter(http, c, PARKED);
 	MHD_suspend_connection(request->mhd);
@@ -347,6 +353,8 @@ static void resume(struct http *http, struct request *request)
 	if (!request->suspended)
 		return;
 	request->suspended = false;
+	request->waited = http->now - request->waits_since;
+	http->suspended--;
 	epoll_ctl(http->config.epoll, EPOLL_CTL_DEL, request->connection->fd, NULL);
 	MHD_resume_connection(request->mhd);
 	request->connection->daemon->resumed = true;
@@ -474,6 +482,15 @@ static enum MHD_Result queue_response(struct request *request, struct MHD_Respon
 	return queued;
 }
 
+/* The end is not the time of the turn: most requests come and are answered in one. */
+static void count_answer(const struct request *request)
+{
+	struct http *http = request->connection->daemon->http;
+	uint64_t took = clock_now() - request->handed_at;
+
+	tally_answer(&http->tally, &request->api, request->reply.status, took > request->waited ? took - request->waited : 0);
+}
+
 /* send_reply hands the reply over. A slot is not spent on a client that has left: what it was told is not sent. */
 static enum MHD_Result send_reply(struct request *request)
 {
@@ -487,6 +504,7 @@ static enum MHD_Result send_reply(struct request *request)
 	if (!response)
 		return MHD_NO;
 	add_headers(response, request);
+	count_answer(request);
 	return queue_response(request, response);
 }
 
@@ -504,6 +522,8 @@ static enum MHD_Result refuse(struct request *request)
 		return MHD_NO;
 	add_headers(response, request);
 	add(response, MHD_HTTP_HEADER_CONNECTION, "close");
+	request->handed_at = request->connection->daemon->http->now;
+	count_answer(request);
 	if (log_wants(LOG_DEBUG))
 		log_request(request);
 	return queue_response(request, response);
@@ -513,6 +533,7 @@ static void begin_stream(struct http *http, struct request *request)
 {
 	if (log_wants(LOG_DEBUG))
 		log_request(request);
+	count_answer(request);
 	suspend(http, request);
 	request->stream = streams_open(&http->streams, http->api, &request->api, request->connection->fd, &request->watch, http->now);
 	if (!request->stream)
@@ -523,6 +544,7 @@ static void begin_stream(struct http *http, struct request *request)
 static enum MHD_Result hand_over(struct http *http, struct request *request)
 {
 	request->state = REQUEST_HANDED;
+	request->handed_at = http->now;
 	api_handle(http->api, &request->api, http->now);
 	if (request->state == REQUEST_ANSWERED && !request->api.stream)
 		return send_reply(request);
@@ -833,6 +855,7 @@ struct http *http_create(const struct http_config *config)
 	http->config = *config;
 	linger_init(&http->linger, config->epoll);
 	streams_init(&http->streams, config->epoll, stream_over);
+	tally_init(&http->tally);
 	http->watch.ready = listener_ready;
 	http->accept_at = FAIR_NEVER;
 	http->timeouts[IDLE] = IDLE_TIMEOUT;
@@ -951,6 +974,11 @@ void http_close(struct http *http)
 	}
 	http->config.listener = -1;
 	http->accept_at = FAIR_NEVER;
+}
+
+struct http_counts http_counts(const struct http *http)
+{
+	return (struct http_counts){http->connections, http->suspended, &http->tally};
 }
 
 bool http_sending(const struct http *http)

@@ -13,6 +13,7 @@
 #include "socket.h"
 
 struct http;
+struct tally;
 union value_address;
 
 struct http_config {
@@ -50,6 +51,13 @@ void http_tell(struct http *http);
 void http_end_streams(struct http *http);
 /* http_deadline says when http_expire and http_tell must run next; FAIR_NEVER: not. */
 uint64_t http_deadline(const struct http *http);
+
+/* What is to be seen of it, borrowed. suspended: connections whose request waits, of all. */
+struct http_counts {
+	unsigned connections, suspended;
+	const struct tally *tally;
+};
+struct http_counts http_counts(const struct http *http);
 
 /* http_close stops accepting connections; http_sending tells whether answers are still on their way. */
 void http_close(struct http *http);

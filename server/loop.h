@@ -22,6 +22,7 @@ struct loop_parts {
 	struct commit *commit;
 	void (*reload)(void *context, uint64_t now);   /* SIGHUP: the configuration is to be read again */
 	void *context;
+	struct fair_spans *turns;      /* how long each turn took, is added to them */
 };
 
 /* loop_block_signals keeps SIGTERM, SIGINT and SIGHUP for loop_run; before anything else can be interrupted by them. */

@@ -52,6 +52,7 @@ bool server_check(struct server *server, const struct config *config, char error
 	char reason[STORE_ERROR_MAX];
 
 	memset(server, 0, sizeof(*server));
+	metrics_init(&server->metrics);
 	server->config = config;
 	server->epoll = -1;
 	if (!store_is_known(config->store, reason))
@@ -83,6 +84,7 @@ static bool core_create(struct server *server, uint64_t next_token)
 	core.ended_max = (uint32_t)config->ended_max;
 	core.tenant_idle_ns = config->tenant_idle_ns;
 	core.max_tenants = (uint32_t)config->max_tenants;
+	core.accounts_max = (uint32_t)config->metrics_max_tenants;
 	core.call_budget = CALL_BUDGET;
 	server->fair = fair_create(&core);
 	return server->fair && pools_add(server->pools, server->fair);
@@ -172,6 +174,8 @@ static bool service_create(struct server *server)
 	api.default_wait_ns = config->max_wait_ns < WAIT_STANDARD ? config->max_wait_ns : WAIT_STANDARD;
 	api.auto_register = config->auto_register;
 	api.version = FAIRSHARED_VERSION;
+	api.metrics = metrics_write;
+	api.metrics_context = &server->metrics;
 	api.files = files_get(&api.files_count);
 	api.pool_info = pools_info;
 	api.pool_set = pools_set;
@@ -241,6 +245,8 @@ bool server_start(struct server *server, char error[CONFIG_ERROR_MAX])
 	api_clock(server->api, now, clock_wall());
 	http_clock(server->http, now);
 	commit_attach(server->commit, server->api);
+	server->metrics.http = server->http;
+	server->metrics.commit = server->commit;
 	api_set_readiness(server->api, now, API_READY);
 	if (has_places(server, now))
 		commit_settle(server->commit, now, now + server->config->settle_ns);
@@ -286,6 +292,7 @@ int server_run(struct server *server)
 		.commit = server->commit,
 		.reload = reload,
 		.context = server,
+		.turns = &server->metrics.turns,
 	};
 
 	return loop_run(&parts);
@@ -300,6 +307,7 @@ void server_stop(struct server *server)
 	commit_destroy(server->commit);
 	fair_destroy(server->fair);
 	pools_destroy(server->pools);
+	metrics_fini(&server->metrics);
 	if (server->epoll >= 0)
 		close(server->epoll);
 }

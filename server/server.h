@@ -5,6 +5,7 @@
 
 #include "config.h"
 #include "loop.h"
+#include "metrics.h"
 #include "pools.h"
 #include "socket.h"
 #include "store.h"
@@ -17,6 +18,7 @@ struct server {
 	struct commit *commit;
 	struct api *api;
 	struct http *http;
+	struct metrics metrics;
 	int epoll;
 	char where[SOCKET_WHERE_MAX]; /* it listens */
 };

@@ -245,6 +245,8 @@ struct world *world_create(struct world_config config)
 	fair.first_token = 100;
 	if (config.max_tenants > 0)
 		fair.max_tenants = config.max_tenants;
+	if (config.accounts_max > 0)
+		fair.accounts_max = config.accounts_max;
 	if (config.requests_max > 0)
 		api.requests_max = config.requests_max;
 	if (config.streams_max > 0)

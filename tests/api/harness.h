@@ -73,6 +73,7 @@ struct world_config {
 	uint32_t max_waiting; /* 0: 10000 */
 	uint32_t tenant_max_waiting;
 	uint32_t max_tenants;
+	uint32_t accounts_max; /* 0: 100 */
 	uint32_t requests_max, streams_max;
 	bool auto_register;
 };

@@ -36,7 +36,7 @@ Test(match, splits_first_and_decodes_then)
 		{"OPTIONS", "*", ROUTE_NO_PATH, NULL, NULL},
 		{"GET", "leases", ROUTE_NO_PATH, NULL, NULL},
 		{"GET", "/leases%2Fx", ROUTE_NO_PATH, NULL, NULL},
-		{"GET", "/metrics", ROUTE_NO_PATH, NULL, NULL},
+		{"GET", "/metrics", ROUTE_FOUND, "/metrics", ""},
 		{"GET", "/nowhere", ROUTE_NO_PATH, NULL, NULL},
 		{"GET", "/leases/x", ROUTE_FOUND, "/leases/{id}", "x"},
 		{"GET", "/leases/a%2Fb", ROUTE_FOUND, "/leases/{id}", "a/b"},

@@ -156,7 +156,7 @@ static bool run(const struct scenario *s, long n, char *whole, size_t size)
 
 Test(memory, each_request_is_answered_503_or_whole_and_loses_no_slot)
 {
-	static char whole[8192];
+	static char whole[65536];
 
 	for (size_t i = 0; i < sizeof(scenarios) / sizeof(scenarios[0]); i++) {
 		long n = 0;

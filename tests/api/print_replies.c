@@ -55,6 +55,7 @@ static void each_refusal(struct world *w)
 										"DELETE /pools/x",
 										"GET /check",
 										"GET /healthz",
+										"GET /metrics",
 										"GET /readyz",
 										"GET /openapi.yaml",
 										"GET /",
@@ -159,6 +160,7 @@ static void tenants(struct world *w)
 	ask(w, "DELETE /tenants/bob", NULL);
 	acquire(w, "bob", "", NULL);
 	ask(w, "GET /healthz", NULL);
+	ask(w, "GET /metrics", NULL);
 	ask(w, "GET /readyz", NULL);
 	files(w);
 	api_set_readiness(w->api, w->now, API_DRAINING);

@@ -96,3 +96,52 @@ Test(faults, the_cost_of_an_acquire_and_its_release_does_not_grow_with_the_tenan
 	fair_destroy(few.fair);
 	fair_destroy(many.fair);
 }
+
+/* One tenant holds all slots and every other waits: each of its heartbeats asks whether the lease is to be given back. */
+static uint64_t blocks_a_look(uint32_t tenants)
+{
+	struct fair_config config = fair_config_default();
+	struct fair_pool_config pool = {
+		.pool = "p", .max_slots = tenants, .min_share = 1, .max_waiting = tenants, .tenant_max_waiting = 10};
+	struct line line = {.fair = fair_create(&config), .tenants = tenants};
+	struct fair_id first = {{0}}, last = {{0}};
+	struct fair_lease_view view;
+	struct fair_place place;
+	uint64_t before;
+
+	cr_assert_eq(fair_pool_add(line.fair, &pool), FAIR_OK);
+	for (uint32_t i = 0; i < 2 * tenants; i++) {
+		char name[16];
+		struct fair_acquired got;
+		struct fair_request r = {
+			.pool = "p", .tenant = name, .label = "", .ttl_ns = 1000, .wait = true, .auto_register = true};
+		uint64_t id[2] = {++line.number * UINT64_C(0x9e3779b97f4a7c15), line.number};
+
+		snprintf(name, sizeof(name), "t%" PRIu32, i < tenants ? 0 : i);
+		memcpy(r.id.bytes, id, sizeof(id));
+		cr_assert_eq(fair_acquire(line.fair, 0, &r, &got), FAIR_OK);
+		drain(&line);
+		if (i == tenants - 1)
+			first = r.id;
+		last = r.id;
+	}
+	before = blocks;
+	for (uint32_t i = 0; i < ROUNDS; i++) {
+		cr_assert_eq(fair_heartbeat(line.fair, 0, &first, 0), FAIR_OK);
+		cr_assert_eq(fair_lease_place(line.fair, &last, &place), FAIR_OK);
+	}
+	before = blocks - before;
+	cr_assert_eq(fair_lease_get(line.fair, 0, &first, &view), FAIR_OK);
+	cr_assert_eq(view.reclaim_ns, 1000);
+	cr_assert_eq(place.ahead, tenants - 1);
+	fair_destroy(line.fair);
+	return before / ROUNDS;
+}
+
+Test(faults, the_cost_of_a_heartbeat_and_a_place_does_not_grow_with_the_tenants)
+{
+	uint64_t of_few = blocks_a_look(10), of_many = blocks_a_look(10000);
+
+	cr_assert_gt(of_few, 50, "the core is not counted");
+	cr_assert_lt(of_many, 3 * of_few, "%" PRIu64 " basic blocks with 10 tenants, %" PRIu64 " with 10 000", of_few, of_many);
+}

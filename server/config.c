@@ -77,7 +77,7 @@ static const struct setting options[] = {
 	 "Ended leases and their keys are remembered so long"},
 	{"ended_max", NUMBER, IN(ended_max), "100000", 1, 10000000, NULL, "N", "And at most so many of a pool"},
 	{"max_tenants", NUMBER, IN(max_tenants), "100000", 1, 10000000, NULL, "N", "Tenants of a pool"},
-	{"metrics_max_tenants", NUMBER, IN(metrics_max_tenants), "100", 0, 10000, NULL, "N",
+	{"metrics_max_tenants", NUMBER, IN(metrics_max_tenants), "100", 0, 1000, NULL, "N",
 	 "Tenants of a pool with series of their own in /metrics"},
 	{"max_waiting", NUMBER, IN_POOL(max_waiting), "10000", 1, 1000000, NULL, "N",
 	 "Waiters of a pool whose request is attached"},

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The two pictures that Chart.js draws, and the tables that say the same.
 import { el, keyed, mark, say, the } from './dom.js';
-import { count, duration, initials } from './words.js';
+import { clock, count, duration, initials } from './words.js';
 
 const { Chart } = globalThis;
 const BANDS = 8;
@@ -63,13 +63,6 @@ function options(colours, scales, tooltip) {
 	};
 }
 
-const TIME = new Intl.DateTimeFormat(undefined, { timeStyle: 'medium', hourCycle: 'h23' });
-
-/** The time of day of a moment that is told in performance.now(). */
-export function clock(at, now) {
-	return TIME.format(Date.now() - (now - at));
-}
-
 /** The name of a place on the axis of time, `value` being seconds from now. */
 function ago(value) {
 	if (value === 0)
@@ -120,7 +113,7 @@ export class Past {
 		this.chart.data.datasets = [
 			...bands.map((tenant) => area(tenant, initials(tenant), this.colours.tones[model.tone(tenant)], ({ held }) => held.get(tenant) ?? 0)),
 			...(others ? [area('others', 'others', this.colours.other, rest)] : []),
-			{ label: 'share', data: points(({ share }) => share ?? NaN), stack: 'share', fill: false, stepped: true, borderColor: this.colours.strong,
+			{ label: 'share', data: points(({ share }) => share ?? NaN), stack: 'share', order: -1, fill: false, stepped: true, borderColor: this.colours.strong,
 				borderWidth: 1.5, borderDash: [5, 4], pointRadius: 0 },
 		];
 		const [seconds, step] = span(history, now);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The page: which pool is shown, and what is drawn when.
 import { call } from './api.js';
-import { clock, Past, Waits } from './charts.js';
+import { Past, Waits } from './charts.js';
 import { el, keyed, mark, say, the } from './dom.js';
 import { Feed } from './feed.js';
 import { drawLine } from './line.js';
@@ -9,7 +9,7 @@ import { Model } from './model.js';
 import { Slots } from './slots.js';
 import { Table } from './tables.js';
 import * as verbs from './verbs.js';
-import { counting, duration, headline, initials } from './words.js';
+import { clock, counting, duration, headline, initials } from './words.js';
 
 const FRAME_BUDGET = 8;    // ms: what a frame draws before it leaves the rest to the next
 

@@ -2,7 +2,7 @@
 // What an operator does: every verb is asked about first, and says what it did.
 import { call, segment } from './api.js';
 import { el, say, the } from './dom.js';
-import { count } from './words.js';
+import { count, moment } from './words.js';
 
 let hush;
 
@@ -145,7 +145,7 @@ export function slot(model, number, done) {
 	const cordoned = (model.pool?.cordoned ?? []).includes(number);
 	const rows = lease === undefined ? [['State', cordoned ? 'free, cordoned' : 'free']] : [
 		['Tenant', lease.tenant_id], ['Label', lease.label], ['State', cordoned ? 'held, cordoned' : 'held'], ['Slots', lease.slot_ids.join(', ')],
-		['Since', new Date(lease.acquired_at).toLocaleString()], ['Waited for it', `${lease.waited_seconds} s`], ['Runs out', new Date(lease.expires_at).toLocaleString()],
+		['Since', moment(lease.acquired_at)], ['Waited for it', `${lease.waited_seconds} s`], ['Runs out', moment(lease.expires_at)],
 		['Ttl', `${lease.ttl_seconds} s`], ['Address', (lease.slot_urls ?? []).join(', ')], ['Fencing token', String(lease.fencing_token)], ['Lease', lease.id]];
 	open({
 		title: `Slot ${number} of ${model.name}`, body: [facts(rows)],

@@ -30,6 +30,20 @@ export function counting(seconds) {
 	return whole < 60 ? `${whole} s` : duration(whole);
 }
 
+const TIME = new Intl.DateTimeFormat(undefined, { timeStyle: 'medium', hourCycle: 'h23' });
+const DAY_AND_TIME = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle: 'medium', hourCycle: 'h23' });
+
+/** The time of day of a moment that is told in performance.now(). */
+export function clock(at, now) {
+	return TIME.format(Date.now() - (now - at));
+}
+
+/** A timestamp of the server. */
+export function moment(timestamp) {
+	const at = Date.parse(timestamp);
+	return Number.isNaN(at) ? timestamp : DAY_AND_TIME.format(at);
+}
+
 /** Two or three characters for a tenant: AL for alice, TW for team-west, T42 for tenant-0042. */
 export function initials(name) {
 	const parts = name.split(/[._:@-]+/).filter((part) => part !== '');

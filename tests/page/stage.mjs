@@ -12,14 +12,19 @@ export { until };
 export const CHROMIUM = process.env.CHROMIUM ?? '/usr/bin/chromium';
 const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 const SHOTS = process.env.SHOTS;
+const PATIENCE = 25;    // seconds: a busy machine may take them
 
 /** Starts a server and speaks for its tenants. Requests that wait are ended with the test. */
 export async function farm(t, ...flags) {
 	const server = await serve(t, ...flags);
 	const waiting = new AbortController();
-	t.after(() => waiting.abort());
-	const send = async (method, path, body, headers = {}) => {
-		const reply = await fetch(server.url + path, { method, headers, body: body && JSON.stringify(body), signal: waiting.signal });
+	const waits = [];
+	server.clients.push({ close: () => {    // before the server is stopped
+		waiting.abort();
+		return Promise.all(waits);
+	} });
+	const send = async (method, path, body, signal) => {
+		const reply = await fetch(server.url + path, { method, body: body && JSON.stringify(body), signal });
 		const text = await reply.text();
 		return { status: reply.status, body: text === '' ? null : JSON.parse(text) };
 	};
@@ -34,9 +39,13 @@ export async function farm(t, ...flags) {
 		return replies.map(({ body }) => body);
 	};
 	/** Has `count` requests wait; their answers come later. */
-	const wait = (tenant, count = 1, more = {}) => Array.from({ length: count }, (_, number) => send('POST', '/leases',
-		{ tenant_id: tenant, ttl_seconds: 60, wait_seconds: 120, label: `worker:${number + 1}`, ...more }).catch(() => null));
-	const waiters = (count, pool = 'default') => until(async () => (await server.get(`/stats?pool=${pool}`)).waiting === count, `${count} wait in ${pool}`);
+	const wait = (tenant, count = 1, more = {}) => {
+		const sent = Array.from({ length: count }, (_, number) => send('POST', '/leases',
+			{ tenant_id: tenant, ttl_seconds: 60, wait_seconds: 120, label: `worker:${number + 1}`, ...more }, waiting.signal).catch(() => null));
+		waits.push(...sent);
+		return sent;
+	};
+	const waiters = (count, pool = 'default') => until(async () => (await server.get(`/stats?pool=${pool}`)).waiting === count, `${count} wait in ${pool}`, PATIENCE);
 	return { ...server, send, register, take, wait, waiters };
 }
 
@@ -128,7 +137,7 @@ export async function shows(read, wanted, what) {
 		} catch {
 			return false;
 		}
-	}, what, 10).catch(() => assert.deepEqual(found, wanted, what));
+	}, what, PATIENCE).catch(() => assert.deepEqual(found, wanted, what));
 }
 
 /** What the grid says, one text a slot: "AL alice" or "free". */

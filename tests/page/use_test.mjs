@@ -161,7 +161,7 @@ test('a connection that is lost is told of, and comes back by itself', async (t)
 	const page = await look(t, server.url);
 	await shows(() => grid(page), ['AL alice', 'AL alice'], 'live');
 	server.child.kill('SIGKILL');
-	await page.locator('#lost', { hasText: /^The connection was lost at \d\d:\d\d:\d\d\. What you see is from then/ }).waitFor({ timeout: 5000 });
+	await page.locator('#lost', { hasText: /^The connection was lost at \d\d:\d\d:\d\d\. What you see is from then/ }).waitFor({ timeout: 25_000 });
 	assert.equal(await text(page, '#connection'), 'lost');
 	assert.deepEqual(await grid(page), ['AL alice', 'AL alice'], 'what was known stays');
 	assert.deepEqual(await axe(page), []);

@@ -2,7 +2,7 @@
 // What the page says, by value.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { brief, counting, duration, headline, initials, nextIn, why } from '../../server/page/words.js';
+import { brief, clock, counting, duration, headline, initials, moment, nextIn, why } from '../../server/page/words.js';
 
 const none = { p50: 0, p95: 0, p99: 0, max: 0 };
 const stats = (more) => ({ pool: 'default', max_slots: 10, total_active_slots: 10, waiting: 0, hold_seconds: none, released_total: 0, expired_total: 0,
@@ -17,6 +17,14 @@ test('durations', () => {
 	assert.deepEqual([0, 0.0002, 0.012, 0.4, 9.94, 9.96, 59.6, 61, 3599, 3600, 7500, 86400, 100_000].map(duration),
 		['0 s', '0.0002 s', '0.012 s', '0.4 s', '9.9 s', '10 s', '1 min 0 s', '1 min 1 s', '59 min 59 s', '1 h 0 min', '2 h 5 min', '1 d 0 h', '1 d 3 h']);
 	assert.deepEqual([-2, 0.9, 6.2, 59.9, 60].map(counting), ['0 s', '0 s', '6 s', '59 s', '1 min 0 s']);
+});
+
+test('moments', () => {
+	const now = performance.now();
+	const part = (at) => new Intl.DateTimeFormat(undefined, { timeStyle: 'medium', hourCycle: 'h23' }).format(at);
+	assert([0, 1000].some((late) => clock(now - 60_000, now) === part(Date.now() - 60_000 - late)), clock(now - 60_000, now));
+	assert.match(moment('2026-11-24T16:26:38.123Z'), /2026.*26:38/);
+	assert.equal(moment('no time'), 'no time');
 });
 
 test('initials', () => {

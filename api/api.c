@@ -15,6 +15,7 @@
 #include "metrics.h"
 #include "problem.h"
 #include "refuse.h"
+#include "revoke.h"
 #include "stream.h"
 #include "text.h"
 
@@ -70,7 +71,7 @@ void api_destroy(struct api *api)
 {
 	if (api == NULL)
 		return;
-	assert(api->withheld.answers == NULL && api->sliced.first == NULL);
+	assert(api->withheld.answers == NULL && api->sliced.first == NULL && api->revoking == NULL);
 	assert(api->streams == 0);
 	renewed_fini(api);
 	events_fini(api);
@@ -215,6 +216,7 @@ void api_handle(struct api *api, struct api_request *request, uint64_t now)
 	request->told_grant = false;
 	request->waiting = NULL;
 	request->withheld = NULL;
+	request->revoking = NULL;
 	request->stream = NULL;
 	request->sliced = NULL;
 	request->batch = 0;
@@ -261,6 +263,8 @@ static void tell_end(struct api *api, uint64_t now, const struct fair_event *eve
 			parked_again(api, entry);
 		else if (event->reason == FAIR_REASON_TENANT_CLOSING)
 			refuse_closing(api, parked_take(api, entry), event->tenant);
+		else if (event->reason == FAIR_REASON_TOO_MANY_SLOTS)
+			refuse_too_many_slots(api, parked_take(api, entry), event->tenant);
 		else
 			refuse_ended(api, parked_take(api, entry), &view);
 	}
@@ -300,6 +304,10 @@ static void on_event(struct api *api, uint64_t now, const struct fair_event *eve
 	/* A refusal is also told as an end. */
 	if (event->type == FAIR_EV_REFUSED)
 		return;
+	if (event->type == FAIR_EV_REVOKED_ALL) {
+		revoke_tell(api, event);
+		return;
+	}
 	batch = api->hooks.store(api->hooks.context, event);
 	if (batch > 0) {
 		on_batched(api, event, batch);
@@ -376,6 +384,8 @@ void api_broken(struct api *api, struct api_request *request, uint64_t now)
 			withheld_drop(api, request);
 		if (request->sliced != NULL)
 			sliced_drop(api, request);
+		if (request->revoking != NULL)
+			revoke_drop(api, request);
 		api_sent(api, request, now, false);
 	}
 }

@@ -47,6 +47,7 @@ struct api_request {
 
 	/* The api's own; zero at first. */
 	struct api_parked *waiting; /* where it waits */
+	struct revoking *revoking;	/* what it waits for to be revoked */
 	struct withheld *withheld;	/* its reply, while that is withheld */
 	struct sliced *sliced;		/* its reply, while that is made slice by slice */
 	uint64_t batch;				/* the batch that makes durable what its reply tells; 0: nothing has to */

@@ -2,6 +2,7 @@
 #include "audit.h"
 
 #include <assert.h>
+#include <stdio.h>
 
 void audit_tell(struct api *api, const struct call *call, const char *act, const struct api_detail *details,
 				size_t count)
@@ -49,11 +50,18 @@ static bool same_urls(const struct api_pool *a, const struct api_pool *b)
 	return true;
 }
 
+static bool same_cordoned(const struct fair_pool_config *a, const struct fair_pool_config *b)
+{
+	return a->num_cordoned == b->num_cordoned &&
+		   (a->num_cordoned == 0 || memcmp(a->cordoned, b->cordoned, a->num_cordoned * sizeof(*a->cordoned)) == 0);
+}
+
 struct audit_change audit_compare(const struct api_pool *was, const struct api_pool *is)
 {
 	return (struct audit_change){.was = was->core,
 								 .calculator = !same_text(was->share_calculator, is->share_calculator),
-								 .slot_urls = !same_urls(was, is)};
+								 .slot_urls = !same_urls(was, is),
+								 .cordoned = !same_cordoned(&was->core, &is->core)};
 }
 
 static void calculator(struct api *api, const struct call *call, const struct api_pool *is)
@@ -70,6 +78,39 @@ static void slot_urls(struct api *api, const struct call *call, const struct api
 										 AUDIT_NUMBER("count", is->slot_urls != NULL ? is->core.max_slots : 0)};
 
 	audit_tell(api, call, "set", details, sizeof(details) / sizeof(details[0]));
+}
+
+static void policy(struct api *api, const struct call *call, const struct fair_pool_config *was,
+				   const struct fair_pool_config *is)
+{
+	const struct api_detail details[] = {AUDIT_TEXT("pool", is->pool), AUDIT_TEXT("key", "policy"),
+										 AUDIT_TEXT("was", fair_policy_code(was->policy)),
+										 AUDIT_TEXT("is", fair_policy_code(is->policy))};
+
+	audit_tell(api, call, "set", details, sizeof(details) / sizeof(details[0]));
+}
+
+static void times(struct api *api, const struct call *call, const struct fair_pool_config *was,
+				  const struct fair_pool_config *is)
+{
+	number(api, call, "set", is->pool, "slot_rest_ms", was->slot_rest_ns / NS_PER_MS, is->slot_rest_ns / NS_PER_MS);
+	number(api, call, "set", is->pool, "max_lease_ms", was->max_lease_ns / NS_PER_MS, is->max_lease_ns / NS_PER_MS);
+	number(api, call, "set", is->pool, "pass_over_ms", was->pass_over_ns / NS_PER_MS, is->pass_over_ns / NS_PER_MS);
+	number(api, call, "set", is->pool, "priority_step_ms", was->priority_step_ns / NS_PER_MS,
+		   is->priority_step_ns / NS_PER_MS);
+}
+
+/* The numbers of the cordoned slots, cut where the line would get too long. */
+static void cordoned(struct api *api, const struct call *call, const struct fair_pool_config *is)
+{
+	char slots[256] = "";
+	const struct api_detail details[] = {AUDIT_TEXT("pool", is->pool), AUDIT_TEXT("slots", slots),
+										 AUDIT_NUMBER("count", is->num_cordoned)};
+	size_t len = 0;
+
+	for (uint32_t i = 0; i < is->num_cordoned && len < sizeof(slots) - 16; i++)
+		len += (size_t)snprintf(slots + len, sizeof(slots) - len, "%s%u", i > 0 ? "," : "", is->cordoned[i]);
+	audit_tell(api, call, "cordon", details, sizeof(details) / sizeof(details[0]));
 }
 
 void audit_made(struct api *api, const struct call *call, const struct api_pool *is)
@@ -89,6 +130,12 @@ void audit_changed(struct api *api, const struct call *call, const struct audit_
 	number(api, call, "resize", pool, "max_slots", was->max_slots, is->core.max_slots);
 	number(api, call, "set", pool, "min_share", was->min_share, is->core.min_share);
 	number(api, call, "set", pool, "max_waiting", was->max_waiting, is->core.max_waiting);
+	number(api, call, "drain", pool, "draining", was->draining, is->core.draining);
+	times(api, call, was, &is->core);
+	if (was->policy != is->core.policy)
+		policy(api, call, was, &is->core);
+	if (change->cordoned)
+		cordoned(api, call, &is->core);
 	if (change->calculator)
 		calculator(api, call, is);
 	if (change->slot_urls)

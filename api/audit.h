@@ -13,7 +13,7 @@ void audit_tell(struct api *api, const struct call *call, const char *act, const
 /* How a pool is going to change. Taken before: what the old values borrow is gone with the change. */
 struct audit_change {
 	struct fair_pool_config was;
-	bool calculator, slot_urls;
+	bool calculator, slot_urls, cordoned;
 };
 
 struct audit_change audit_compare(const struct api_pool *was, const struct api_pool *is);

@@ -2,6 +2,7 @@
 #include "decode.h"
 
 #include <assert.h>
+#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,6 +19,9 @@
 #define ERRORS_MAX 20 /* past these a list of faults helps nobody */
 #define IDS_MAX 1000
 #define COUNT_MAX 1000000
+#define LIFE_LEAST_NS (100 * NS_PER_MS)
+#define LIFE_MOST_NS (720 * 3600 * NS_PER_S)
+#define SPAN_MOST_NS (24 * 3600 * NS_PER_S)
 
 #define AT(member) offsetof(struct input, member)
 
@@ -28,9 +32,15 @@ const struct field body_register[] = {
 	{0},
 };
 const struct field body_acquire[] = {
-	{"tenant_id", FIELD_NAME, AT(tenant_id), true}, {"pool", FIELD_NAME, AT(pool), false},
-	{"ttl_seconds", FIELD_TTL, AT(ttl_ns), false},	{"wait_seconds", FIELD_WAIT, AT(body_wait_ns), false},
-	{"label", FIELD_LABEL, AT(label), false},		{0},
+	{"tenant_id", FIELD_NAME, AT(tenant_id), true},
+	{"pool", FIELD_NAME, AT(pool), false},
+	{"ttl_seconds", FIELD_TTL, AT(ttl_ns), false},
+	{"wait_seconds", FIELD_WAIT, AT(body_wait_ns), false},
+	{"label", FIELD_LABEL, AT(label), false},
+	{"slots", FIELD_SLOTS, AT(slots), false},
+	{"priority", FIELD_PRIORITY, AT(priority), false},
+	{"max_lease_seconds", FIELD_LIFE, AT(max_lease_ns), false},
+	{0},
 };
 const struct field body_renew[] = {{"ttl_seconds", FIELD_TTL, AT(ttl_ns), false}, {0}};
 const struct field body_heartbeats[] = {
@@ -38,22 +48,23 @@ const struct field body_heartbeats[] = {
 	{"ttl_seconds", FIELD_TTL, AT(ttl_ns), false},
 	{0},
 };
-const struct field body_put_pool[] = {
-	{"max_slots", FIELD_COUNT, AT(max_slots), true},
-	{"min_share", FIELD_COUNT, AT(min_share), false},
-	{"max_waiting", FIELD_COUNT, AT(max_waiting), false},
-	{"policy", FIELD_TEXT, AT(policy), false},
-	{"share_calculator", FIELD_EXPRESSION, AT(share_calculator), false},
-	{"slot_urls", FIELD_URLS, AT(slot_urls), false},
-	{0},
-};
-const struct field body_patch_pool[] = {
-	{"max_slots", FIELD_COUNT, AT(max_slots), false},
-	{"min_share", FIELD_COUNT, AT(min_share), false},
-	{"max_waiting", FIELD_COUNT, AT(max_waiting), false},
-	{"policy", FIELD_TEXT, AT(policy), false},
-	{"share_calculator", FIELD_EXPRESSION, AT(share_calculator), false},
-	{"slot_urls", FIELD_URLS, AT(slot_urls), false},
+/* PUT must name max_slots. */
+#define POOL_FIELDS(required)                                                                                          \
+	{"max_slots", FIELD_COUNT, AT(max_slots), required}, {"min_share", FIELD_COUNT, AT(min_share), false},             \
+		{"max_waiting", FIELD_COUNT, AT(max_waiting), false}, {"policy", FIELD_TEXT, AT(policy), false},               \
+		{"share_calculator", FIELD_EXPRESSION, AT(share_calculator), false},                                           \
+		{"slot_urls", FIELD_URLS, AT(slot_urls), false}, {"draining", FIELD_SWITCH, AT(draining), false},              \
+		{"cordoned", FIELD_SLOT_IDS, AT(cordoned), false}, {"slot_rest_seconds", FIELD_SPAN, AT(slot_rest_ns), false}, \
+		{"max_lease_seconds", FIELD_LIFE, AT(max_lease_ns), false},                                                    \
+		{"pass_over_seconds", FIELD_SPAN, AT(pass_over_ns), false},                                                    \
+		{"priority_step_seconds", FIELD_SPAN, AT(priority_step_ns), false}, {0},
+const struct field body_put_pool[] = {POOL_FIELDS(true)};
+const struct field body_patch_pool[] = {POOL_FIELDS(false)};
+const struct field body_patch_tenant[] = {
+	{"weight", FIELD_WEIGHT, AT(weight), false},
+	{"reserved_slots", FIELD_AMOUNT, AT(reserved_slots), false},
+	{"max_slots", FIELD_COUNT_OR_NONE, AT(cap), false},
+	{"max_waiting", FIELD_COUNT_OR_NONE, AT(own_waiting), false},
 	{0},
 };
 const struct field query_tenants[] = {
@@ -79,10 +90,10 @@ const struct field query_leases[] = {
 	{"cursor", FIELD_TEXT, AT(cursor), false},
 	{0},
 };
-const struct field query_cancel[] = {
-	{"tenant_id", FIELD_NAME, AT(tenant_id), true},
-	{"pool", FIELD_NAME, AT(pool), false},
-	{0},
+const struct field query_end[] = {
+	{"tenant_id", FIELD_NAME, AT(tenant_id), false}, {"pool", FIELD_NAME, AT(pool), false},
+	{"label", FIELD_LABEL, AT(label), false},		 {"state", FIELD_STATE, AT(state), false},
+	{"revoke", FIELD_BOOL, AT(revoke), false},		 {0},
 };
 const struct field query_release[] = {{"revoke", FIELD_BOOL, AT(revoke), false}, {0}};
 const struct field query_stats[] = {
@@ -399,13 +410,109 @@ static void take_urls(struct faults *faults, const struct field *field, json_t *
 	*(json_t **)target(in, field) = value;
 }
 
-static void take_count(struct faults *faults, const struct field *field, const char *place, const json_t *value,
-					   struct input *in)
+static bool takes_null(enum field_type type)
 {
-	if (json_is_integer(value) && json_integer_value(value) >= 1 && json_integer_value(value) <= COUNT_MAX)
-		*(uint64_t *)target(in, field) = (uint64_t)json_integer_value(value);
+	return type == FIELD_COUNT_OR_NONE || type == FIELD_LIFE;
+}
+
+/* take_integer reads what lies in a range that the type has. */
+static void take_integer(struct faults *faults, const struct field *field, const char *place, const json_t *value,
+						 struct input *in)
+{
+	json_int_t least = field->type == FIELD_PRIORITY ? -FAIR_PRIORITY_MAX : field->type == FIELD_AMOUNT ? 0 : 1;
+	json_int_t most = field->type == FIELD_PRIORITY ? FAIR_PRIORITY_MAX
+					  : field->type == FIELD_SLOTS	? FAIR_LEASE_SLOTS_MAX
+													: COUNT_MAX;
+
+	if (!json_is_integer(value) || json_integer_value(value) < least || json_integer_value(value) > most)
+		fault(faults, place, "must be a whole number from %d to %d%s", (int)least, (int)most,
+			  takes_null(field->type) ? ", or null" : "");
+	else if (field->type == FIELD_PRIORITY)
+		*(int64_t *)target(in, field) = json_integer_value(value);
 	else
-		fault(faults, place, "must be a whole number from 1 to %d", COUNT_MAX);
+		*(uint64_t *)target(in, field) = (uint64_t)json_integer_value(value);
+}
+
+/* take_weight reads thousandths; what is finer is refused and not rounded. */
+static void take_weight(struct faults *faults, const struct field *field, const char *place, const json_t *value,
+						struct input *in)
+{
+	double thousandths = json_number_value(value) * FAIR_WEIGHT_ONE;
+	double whole = nearbyint(thousandths);
+
+	if (!json_is_number(value) || !(whole >= 1 && whole <= FAIR_WEIGHT_MAX) || fabs(thousandths - whole) > 1e-6)
+		fault(faults, place, "must be a number from 0.001 to %d, in thousandths", FAIR_WEIGHT_MAX / FAIR_WEIGHT_ONE);
+	else
+		*(uint64_t *)target(in, field) = (uint64_t)whole;
+}
+
+/* take_span reads seconds of a time that no flag limits. */
+static void take_span(struct faults *faults, const struct field *field, const char *place, const json_t *value,
+					  struct input *in)
+{
+	bool life = field->type == FIELD_LIFE;
+	uint64_t least = life ? LIFE_LEAST_NS : 0, most = life ? LIFE_MOST_NS : SPAN_MOST_NS, ns;
+
+	if (json_is_number(value) && parse_seconds(json_number_value(value), &ns) && ns >= least && ns <= most)
+		*(uint64_t *)target(in, field) = ns;
+	else
+		fault(faults, place, "must be a number of seconds from %.15g to %.15g%s", (double)least / 1e9,
+			  (double)most / 1e9, life ? ", or null for none" : "");
+}
+
+/* take_slot_ids reads numbers of slots, each once. */
+static void take_slot_ids(struct faults *faults, const struct field *field, json_t *value, struct input *in)
+{
+	uint8_t seen[FAIR_SLOTS_MAX / 8] = {0};
+	size_t i;
+	json_t *id;
+
+	json_array_foreach(value, i, id)
+	{
+		json_int_t slot = json_integer_value(id);
+		char place[64];
+
+		snprintf(place, sizeof(place), "/%s/%zu", field->name, i);
+		if (!json_is_integer(id) || slot < 0 || slot >= FAIR_SLOTS_MAX)
+			fault(faults, place, "is no slot: use whole numbers from 0 to %d", FAIR_SLOTS_MAX - 1);
+		else if ((seen[slot / 8] & 1U << slot % 8) != 0)
+			fault(faults, place, "is slot %d once more: name each once", (int)slot);
+		else
+			seen[slot / 8] |= (uint8_t)(1U << slot % 8);
+	}
+	*(json_t **)target(in, field) = value;
+}
+
+/* take_list reads an array, or null where the type takes it. */
+static void take_list(struct faults *faults, const struct field *field, const char *place, json_t *value,
+					  struct input *in)
+{
+	bool urls = field->type == FIELD_URLS;
+
+	if (urls && json_is_null(value))
+		*(json_t **)target(in, field) = value;
+	else if (!json_is_array(value))
+		fault(faults, place, "is no array: give %s",
+			  urls							  ? "an address for each slot, or null for none"
+			  : field->type == FIELD_SLOT_IDS ? "the numbers of slots"
+											  : "the ids of leases");
+	else if (urls)
+		take_urls(faults, field, value, in);
+	else if (field->type == FIELD_SLOT_IDS)
+		take_slot_ids(faults, field, value, in);
+	else
+		take_ids(faults, field, value, in);
+}
+
+static void take_string(struct faults *faults, const struct field *field, const char *place, const json_t *value,
+						struct input *in)
+{
+	if (json_is_string(value))
+		take_text(faults, field, place, json_string_value(value), in);
+	else if (field->type == FIELD_EXPRESSION && json_is_null(value))
+		*(const char **)target(in, field) = "";
+	else
+		fault(faults, place, "is no string");
 }
 
 static void take_member(const struct api *api, struct faults *faults, const struct field *field, json_t *value,
@@ -414,30 +521,45 @@ static void take_member(const struct api *api, struct faults *faults, const stru
 	char place[256];
 
 	place_of(faults, field->name, place);
-	if (field->type == FIELD_TTL || field->type == FIELD_WAIT) {
-		if (!json_is_number(value)) {
+	if (takes_null(field->type) && json_is_null(value)) {
+		*(uint64_t *)target(in, field) = 0;
+		return;
+	}
+	switch (field->type) {
+	case FIELD_TTL:
+	case FIELD_WAIT:
+		if (json_is_number(value))
+			take_seconds(api, faults, field, place, json_number_value(value), in);
+		else
 			fault(faults, place, "is no number: give seconds");
-			return;
-		}
-		take_seconds(api, faults, field, place, json_number_value(value), in);
-	} else if (field->type == FIELD_IDS) {
-		if (json_is_array(value))
-			take_ids(faults, field, value, in);
+		break;
+	case FIELD_SPAN:
+	case FIELD_LIFE:
+		take_span(faults, field, place, value, in);
+		break;
+	case FIELD_COUNT:
+	case FIELD_COUNT_OR_NONE:
+	case FIELD_AMOUNT:
+	case FIELD_SLOTS:
+	case FIELD_PRIORITY:
+		take_integer(faults, field, place, value, in);
+		break;
+	case FIELD_WEIGHT:
+		take_weight(faults, field, place, value, in);
+		break;
+	case FIELD_SWITCH:
+		if (json_is_boolean(value))
+			*(enum given *)target(in, field) = json_is_true(value) ? GIVEN_TRUE : GIVEN_FALSE;
 		else
-			fault(faults, place, "is no array: give the ids of leases");
-	} else if (field->type == FIELD_URLS) {
-		if (json_is_array(value) || json_is_null(value))
-			take_urls(faults, field, value, in);
-		else
-			fault(faults, place, "is no array: give an address for each slot, or null for none");
-	} else if (field->type == FIELD_COUNT) {
-		take_count(faults, field, place, value, in);
-	} else if (field->type == FIELD_EXPRESSION && json_is_null(value)) {
-		*(const char **)target(in, field) = "";
-	} else if (json_is_string(value)) {
-		take_text(faults, field, place, json_string_value(value), in);
-	} else {
-		fault(faults, place, "is no string");
+			fault(faults, place, "is neither true nor false");
+		break;
+	case FIELD_IDS:
+	case FIELD_SLOT_IDS:
+	case FIELD_URLS:
+		take_list(faults, field, place, value, in);
+		break;
+	default:
+		take_string(faults, field, place, value, in);
 	}
 }
 
@@ -618,6 +740,14 @@ static struct input input_none(void)
 		.query_wait_ns = FAIR_NEVER,
 		.state = FAIR_ENDED,
 		.tenants = true,
+		.max_lease_ns = FAIR_NEVER,
+		.slot_rest_ns = FAIR_NEVER,
+		.pass_over_ns = FAIR_NEVER,
+		.priority_step_ns = FAIR_NEVER,
+		.weight = FAIR_NEVER,
+		.reserved_slots = FAIR_NEVER,
+		.cap = FAIR_NEVER,
+		.own_waiting = FAIR_NEVER,
 	};
 }
 

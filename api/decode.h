@@ -15,19 +15,28 @@ struct call;
 struct route;
 
 enum field_type {
-	FIELD_NAME,		   /* const char *: a name of a tenant, pool or instance */
-	FIELD_LABEL,	   /* const char * */
-	FIELD_TEXT,		   /* const char *: looked at by the handler */
-	FIELD_TTL,		   /* uint64_t: nanoseconds from min_ttl to max_ttl */
-	FIELD_WAIT,		   /* uint64_t: nanoseconds up to max_wait */
-	FIELD_LIMIT,	   /* uint64_t: 1..1000 */
-	FIELD_STATS_LIMIT, /* uint64_t: 1..10000 */
-	FIELD_BOOL,		   /* bool */
-	FIELD_STATE,	   /* enum fair_state: active or pending */
-	FIELD_COUNT,	   /* uint64_t: 1..1 000 000 */
-	FIELD_EXPRESSION,  /* const char *: "" for null */
-	FIELD_IDS,		   /* json_t *: 1..1000 strings */
-	FIELD_URLS,		   /* json_t *: an array of addresses, or null */
+	FIELD_NAME,			 /* const char *: a name of a tenant, pool or instance */
+	FIELD_LABEL,		 /* const char * */
+	FIELD_TEXT,			 /* const char *: looked at by the handler */
+	FIELD_TTL,			 /* uint64_t: nanoseconds from min_ttl to max_ttl */
+	FIELD_WAIT,			 /* uint64_t: nanoseconds up to max_wait */
+	FIELD_SPAN,			 /* uint64_t: nanoseconds up to a day */
+	FIELD_LIFE,			 /* uint64_t: nanoseconds from 100 ms to 30 days; 0 for null */
+	FIELD_LIMIT,		 /* uint64_t: 1..1000 */
+	FIELD_STATS_LIMIT,	 /* uint64_t: 1..10000 */
+	FIELD_BOOL,			 /* bool */
+	FIELD_SWITCH,		 /* enum given */
+	FIELD_STATE,		 /* enum fair_state: active or pending */
+	FIELD_COUNT,		 /* uint64_t: 1..1 000 000 */
+	FIELD_COUNT_OR_NONE, /* uint64_t: likewise; 0 for null */
+	FIELD_AMOUNT,		 /* uint64_t: 0..1 000 000 */
+	FIELD_SLOTS,		 /* uint64_t: 1..FAIR_LEASE_SLOTS_MAX */
+	FIELD_PRIORITY,		 /* int64_t: -10..10 */
+	FIELD_WEIGHT,		 /* uint64_t: thousandths of 0.001..1000 */
+	FIELD_EXPRESSION,	 /* const char *: "" for null */
+	FIELD_IDS,			 /* json_t *: 1..1000 strings */
+	FIELD_SLOT_IDS,		 /* json_t *: an array of numbers of slots */
+	FIELD_URLS,			 /* json_t *: an array of addresses, or null */
 };
 
 struct field {
@@ -38,9 +47,9 @@ struct field {
 };
 
 extern const struct field body_register[], body_acquire[], body_renew[], body_heartbeats[], body_put_pool[],
-	body_patch_pool[];
-extern const struct field query_tenants[], query_pool[], query_unregister[], query_wait[], query_leases[],
-	query_cancel[], query_release[], query_stats[], query_events[], query_check[];
+	body_patch_pool[], body_patch_tenant[];
+extern const struct field query_tenants[], query_pool[], query_unregister[], query_wait[], query_leases[], query_end[],
+	query_release[], query_stats[], query_events[], query_check[];
 
 /* What decode_call() made, which lives as long as the call. */
 struct decoded {

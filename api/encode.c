@@ -47,6 +47,31 @@ void encode_time(struct api *api, uint64_t ns, char ret_text[ENCODE_TIME_SIZE])
 	memcpy(ret_text + 23, "Z", 2);
 }
 
+static uint64_t lease_end(const struct fair_lease_view *view)
+{
+	return view->max_ns < view->deadline_ns ? view->max_ns : view->deadline_ns;
+}
+
+uint64_t lease_left(const struct fair_lease_view *view, uint64_t now)
+{
+	return lease_end(view) > now ? lease_end(view) - now : 0;
+}
+
+void encode_reclaim(struct writer *out, uint64_t now, uint64_t reclaim_ns)
+{
+	if (reclaim_ns == 0)
+		return;
+	write_object(out, "reclaim");
+	encode_seconds(out, "by_seconds", reclaim_ns > now ? reclaim_ns - now : 0);
+	write_object_end(out);
+}
+
+static void encode_estimate(struct writer *out, const struct fair_place *place)
+{
+	if (place->estimated_wait_ns != FAIR_NEVER)
+		encode_seconds(out, "estimated_wait_seconds", place->estimated_wait_ns);
+}
+
 /* A slot that the pool has no longer, as it was shrunk, has no address: then the lease tells none. */
 static void encode_slot_urls(struct api *api, const struct fair_lease_view *view)
 {
@@ -76,18 +101,19 @@ static void encode_active(struct api *api, uint64_t now, const struct fair_lease
 	write_count(out, "fencing_token", view->fencing_token);
 	encode_seconds(out, "ttl_seconds", view->ttl_ns);
 	encode_seconds(out, "heartbeat_seconds", view->ttl_ns / 3);
-	encode_seconds(out, "expires_in_seconds", view->deadline_ns > now ? view->deadline_ns - now : 0);
+	encode_seconds(out, "expires_in_seconds", lease_left(view, now));
 	encode_time(api, view->granted_ns, text);
 	write_string(out, "acquired_at", text);
-	encode_time(api, view->deadline_ns, text);
+	encode_time(api, lease_end(view), text);
 	write_string(out, "expires_at", text);
 	encode_seconds(out, "waited_seconds", view->granted_ns - view->arrived_ns);
+	encode_reclaim(out, now, view->reclaim_ns);
 }
 
 static void encode_pending(struct api *api, uint64_t now, const struct fair_lease_view *view)
 {
 	/* A grant that is not durable yet has left the line: nothing is before it. */
-	struct fair_place place = {.position = 1, .reason = FAIR_WAIT_HELD};
+	struct fair_place place = {.position = 1, .reason = FAIR_WAIT_HELD, .estimated_wait_ns = FAIR_NEVER};
 	struct writer *out = api->out;
 
 	if (view->state == FAIR_PENDING && fair_lease_place(api->fair, &view->id, &place) != FAIR_OK)
@@ -98,6 +124,7 @@ static void encode_pending(struct api *api, uint64_t now, const struct fair_leas
 	write_count(out, "ahead", place.ahead);
 	write_string(out, "reason", fair_wait_code(place.reason));
 	encode_seconds(out, "waited_seconds", now - view->arrived_ns);
+	encode_estimate(out, &place);
 }
 
 void encode_lease(struct api *api, uint64_t now, const struct fair_lease_view *view)
@@ -117,7 +144,7 @@ void encode_lease(struct api *api, uint64_t now, const struct fair_lease_view *v
 	else
 		encode_pending(api, now, view);
 	write_string(out, "label", view->label);
-	write_count(out, "priority", 0);
+	write_integer(out, "priority", view->priority);
 	write_object_end(out);
 }
 
@@ -129,6 +156,7 @@ void encode_place(struct writer *out, const struct fair_place *place)
 	write_count(out, "share", place->share);
 	write_count(out, "waiting", place->waiting);
 	write_string(out, "reason", fair_wait_code(place->reason));
+	encode_estimate(out, place);
 }
 
 void encode_tenant(struct api *api, const struct fair_tenant_view *view)
@@ -147,6 +175,10 @@ void encode_tenant(struct api *api, const struct fair_tenant_view *view)
 	write_count(out, "waiting", view->waiting);
 	write_count(out, "absent", view->absent);
 	write_count(out, "share", view->share);
+	write_ratio(out, "weight", view->policy.weight, FAIR_WEIGHT_ONE);
+	write_count(out, "reserved_slots", view->policy.reserved_slots);
+	write_count_or_null(out, "max_slots", view->policy.max_slots);
+	write_count(out, "max_waiting", view->max_waiting);
 	write_object_end(out);
 }
 
@@ -162,6 +194,25 @@ static void encode_pool_urls(struct writer *out, const struct api_pool_info *inf
 	write_array_end(out);
 }
 
+static void encode_fairness(struct api *api, const struct fair_pool_view *view, const struct api_pool_info *info)
+{
+	struct writer *out = api->out;
+
+	write_bool(out, "draining", view->draining);
+	write_array(out, "cordoned");
+	for (uint32_t i = 0; i < view->num_cordoned; i++)
+		write_count(out, NULL, fair_pool_cordoned(api->fair, view->pool, i));
+	write_array_end(out);
+	encode_pool_urls(out, info);
+	encode_seconds(out, "slot_rest_seconds", view->slot_rest_ns);
+	if (view->max_lease_ns > 0)
+		encode_seconds(out, "max_lease_seconds", view->max_lease_ns);
+	else
+		write_null(out, "max_lease_seconds");
+	encode_seconds(out, "pass_over_seconds", view->pass_over_ns);
+	encode_seconds(out, "priority_step_seconds", view->priority_step_ns);
+}
+
 void encode_pool(struct api *api, const struct fair_pool_view *view)
 {
 	struct api_pool_info info = api->config.pool_info(api->config.pools_context, view->pool);
@@ -169,7 +220,7 @@ void encode_pool(struct api *api, const struct fair_pool_view *view)
 
 	write_object(out, NULL);
 	write_string(out, "pool", view->pool);
-	write_string(out, "policy", "equal");
+	write_string(out, "policy", fair_policy_code(view->policy));
 	write_count(out, "max_slots", view->max_slots);
 	write_count(out, "min_share", view->min_share);
 	if (info.share_calculator != NULL)
@@ -181,8 +232,9 @@ void encode_pool(struct api *api, const struct fair_pool_view *view)
 	write_bool(out, "configured", info.configured);
 	write_count(out, "total_active_slots", view->active_slots);
 	write_count(out, "waiting", view->waiting);
-	encode_pool_urls(out, &info);
+	encode_fairness(api, view, &info);
 	write_bool(out, "transient", info.transient);
+	write_count(out, "debt_slots", view->debt_slots);
 	write_object_end(out);
 }
 

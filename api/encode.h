@@ -20,6 +20,10 @@ void encode_time(struct api *api, uint64_t ns, char ret_text[ENCODE_TIME_SIZE]);
 void encode_lease(struct api *api, uint64_t now, const struct fair_lease_view *view);
 /* encode_place adds what a waiter may know of its place to a refusal. */
 void encode_place(struct writer *out, const struct fair_place *place);
+/* lease_left is how long a lease lives on without a heartbeat. */
+uint64_t lease_left(const struct fair_lease_view *view, uint64_t now);
+/* encode_reclaim writes by when a lease is asked back, where it is. */
+void encode_reclaim(struct writer *out, uint64_t now, uint64_t reclaim_ns);
 void encode_tenant(struct api *api, const struct fair_tenant_view *view);
 void encode_pool(struct api *api, const struct fair_pool_view *view);
 /* encode_stats writes the body of GET /stats, with so many tenants at most. */
@@ -34,8 +38,8 @@ void reply_send(struct api *api, struct api_request *request, struct api_reply *
 /* reply_fini frees what a reply that is not sent owns. */
 void reply_fini(struct api_reply *reply);
 /*
- * reply_written answers the request with what was written. Without the memory for a whole reply it answers 503 without a
- * body, which tells of no grant, and returns false.
+ * reply_written answers the request with what was written. Without the memory for a whole reply it answers 503 without
+ * a body, which tells of no grant, and returns false.
  */
 bool reply_written(struct api *api, struct api_request *request, struct api_reply *reply);
 /* reply_json answers likewise with a status and the object that was written. */

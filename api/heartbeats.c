@@ -30,7 +30,8 @@ static bool set_aside(struct api *api, struct call *call)
 	return false;
 }
 
-/* beat renews one lease: its ttl in ns, or the text of the reason why it is lost. NULL without memory. */
+/* beat renews one lease: what is left of it, its ttl and by when it is asked back in ns, or the text of the reason why
+ * it is lost. NULL without memory. */
 static json_t *beat(struct api *api, struct call *call, const char *text)
 {
 	uint64_t ttl_ns = call->in.ttl_ns != FAIR_NEVER ? call->in.ttl_ns : 0;
@@ -52,10 +53,16 @@ static json_t *beat(struct api *api, struct call *call, const char *text)
 		return json_string(fair_reason_code(view.reason));
 	if (call->request->batch < renewed_batch(api, &id))
 		call->request->batch = renewed_batch(api, &id);
-	return json_integer((json_int_t)view.ttl_ns);
+	return json_pack("[I, I, I]", (json_int_t)lease_left(&view, call->now), (json_int_t)view.ttl_ns,
+					 (json_int_t)view.reclaim_ns);
 }
 
-static void encode_beats(struct writer *out, json_t *beats)
+static uint64_t part(const json_t *beat, size_t i)
+{
+	return (uint64_t)json_integer_value(json_array_get(beat, i));
+}
+
+static void encode_beats(struct writer *out, uint64_t now, json_t *beats)
 {
 	const char *id;
 	json_t *beat;
@@ -64,12 +71,13 @@ static void encode_beats(struct writer *out, json_t *beats)
 	write_array(out, "renewed");
 	json_object_foreach(beats, id, beat)
 	{
-		if (!json_is_integer(beat))
+		if (!json_is_array(beat))
 			continue;
 		write_object(out, NULL);
 		write_string(out, "id", id);
-		encode_seconds(out, "expires_in_seconds", (uint64_t)json_integer_value(beat));
-		encode_seconds(out, "heartbeat_seconds", (uint64_t)json_integer_value(beat) / 3);
+		encode_seconds(out, "expires_in_seconds", part(beat, 0));
+		encode_seconds(out, "heartbeat_seconds", part(beat, 1) / 3);
+		encode_reclaim(out, now, part(beat, 2));
 		write_object_end(out);
 	}
 	write_array_end(out);
@@ -106,7 +114,7 @@ void heartbeats_send(struct api *api, struct call *call)
 	if (memory_short()) {
 		refuse_overloaded(api, call->request);
 	} else {
-		encode_beats(api->out, beats);
+		encode_beats(api->out, call->now, beats);
 		reply_json(api, call->request, 200);
 	}
 	json_decref(beats);

@@ -48,6 +48,7 @@ struct api {
 	struct renewed_set renewed;
 	struct parked_set parked;
 	struct withheld_set withheld;
+	struct revoking *revoking; /* requests that wait for many leases to end */
 	struct events events;
 	uint32_t streams; /* of GET /events, open */
 	struct sliced_line sliced;
@@ -57,6 +58,9 @@ struct api {
 	char allow[ROUTES_MAX][64]; /* value of Allow for the template of each route */
 };
 
+/* A truth that a body may leave out. */
+enum given { GIVEN_NOT, GIVEN_FALSE, GIVEN_TRUE };
+
 /* What the fields of decode.c are read into. What is absent keeps the value of input_none(). */
 struct input {
 	const char *tenant_id, *pool, *instance, *label, *cursor, *lease; /* NULL: absent */
@@ -64,9 +68,14 @@ struct input {
 	uint64_t limit;													  /* 0: absent */
 	enum fair_state state;											  /* FAIR_ENDED: absent */
 	bool force, tenants, revoke;
-	uint64_t max_slots, min_share, max_waiting; /* 0: absent */
-	const char *policy, *share_calculator;		/* NULL: absent; "": no expression */
-	json_t *lease_ids, *slot_urls;				/* borrowed from the body; NULL: absent */
+	uint64_t max_slots, min_share, max_waiting;							 /* 0: absent */
+	uint64_t slots;														 /* 0: absent */
+	int64_t priority;													 /* 0: absent, too */
+	uint64_t max_lease_ns, slot_rest_ns, pass_over_ns, priority_step_ns; /* FAIR_NEVER: absent; 0: none */
+	uint64_t weight, reserved_slots, cap, own_waiting;					 /* of a tenant; likewise */
+	enum given draining;
+	const char *policy, *share_calculator;	  /* NULL: absent; "": no expression */
+	json_t *lease_ids, *slot_urls, *cordoned; /* borrowed from the body; NULL: absent */
 };
 
 struct call {

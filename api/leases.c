@@ -12,6 +12,7 @@
 #include "lists.h"
 #include "problem.h"
 #include "refuse.h"
+#include "revoke.h"
 #include "text.h"
 
 static uint64_t wait_of(const struct api *api, const struct call *call)
@@ -48,7 +49,7 @@ static void refuse_queue_full(struct api *api, struct call *call)
 	const char *tenant = call->in.tenant_id, *pool = call_pool(call);
 	struct fair_pool_view limits;
 	struct fair_tenant_view own;
-	char how[FAIR_NAME_MAX + 64];
+	char how[FAIR_NAME_MAX + 96];
 	bool full;
 
 	if (fair_pool_get(api->fair, call->now, pool, &limits) != FAIR_OK ||
@@ -56,21 +57,22 @@ static void refuse_queue_full(struct api *api, struct call *call)
 		refuse_overloaded(api, call->request);
 		return;
 	}
-	full = own.waiting + own.absent >= limits.tenant_max_waiting;
-	if (strcmp(pool, "default") == 0)
-		snprintf(how, sizeof(how), "--%smax-waiting", full ? "tenant-" : "");
+	full = own.waiting + own.absent >= own.max_waiting;
+	if (full && own.policy.max_waiting > 0)
+		snprintf(how, sizeof(how), "set a larger max_waiting with PATCH /tenants/%s", tenant);
+	else if (strcmp(pool, "default") == 0)
+		snprintf(how, sizeof(how), "start the server with a larger --%smax-waiting", full ? "tenant-" : "");
 	else
-		snprintf(how, sizeof(how), "%smax_waiting in the section [pool %s]", full ? "tenant_" : "", pool);
+		snprintf(how, sizeof(how), "start the server with a larger %smax_waiting in the section [pool %s]",
+				 full ? "tenant_" : "", pool);
 	if (full)
 		problem_send(api, call->request, FAIR_E_QUEUE_FULL,
-					 "tenant '%s' has its limit of %" PRIu32 " waiters in pool '%s': ask again later, or start the "
-					 "server with a larger %s",
-					 tenant, limits.tenant_max_waiting, pool, how);
+					 "tenant '%s' has its limit of %" PRIu32 " waiters in pool '%s': ask again later, or %s", tenant,
+					 own.max_waiting, pool, how);
 	else
 		problem_send(api, call->request, FAIR_E_QUEUE_FULL,
-					 "pool '%s' has its limit of %" PRIu32 " waiters: ask again later, or start the server with a "
-					 "larger %s",
-					 pool, limits.max_waiting, how);
+					 "pool '%s' has its limit of %" PRIu32 " waiters: ask again later, or %s", pool, limits.max_waiting,
+					 how);
 }
 
 static void refuse_acquire(struct api *api, struct call *call, enum fair_err err, const struct fair_acquired *got)
@@ -104,12 +106,15 @@ static void refuse_acquire(struct api *api, struct call *call, enum fair_err err
 	case FAIR_E_KEY_REUSED:
 		problem_send(
 			api, call->request, FAIR_E_KEY_REUSED,
-			"the Idempotency-Key of tenant '%s' stands for a request with another ttl_seconds or label: use a new "
-			"key for each acquire",
+			"the Idempotency-Key of tenant '%s' stands for a request with other slots, ttl_seconds, priority, label "
+			"or max_lease_seconds: use a new key for each acquire",
 			tenant);
 		break;
 	case FAIR_E_QUEUE_FULL:
 		refuse_queue_full(api, call);
+		break;
+	case FAIR_E_TOO_MANY_SLOTS:
+		refuse_too_many_slots(api, call->request, tenant);
 		break;
 	case FAIR_E_TOO_MANY_TENANTS:
 		problem_send(api, call->request, FAIR_E_TOO_MANY_TENANTS,
@@ -183,6 +188,9 @@ void lease_acquire(struct api *api, struct call *call)
 		.tenant = call->in.tenant_id,
 		.label = call->in.label != NULL ? call->in.label : "",
 		.ttl_ns = call->in.ttl_ns != FAIR_NEVER ? call->in.ttl_ns : api->config.default_ttl_ns,
+		.slots = (uint32_t)call->in.slots,
+		.priority = (int32_t)call->in.priority,
+		.max_lease_ns = call->in.max_lease_ns != FAIR_NEVER ? call->in.max_lease_ns : 0,
 		.wait = wait_of(api, call) > 0,
 		.auto_register = api->config.auto_register,
 	};
@@ -344,8 +352,26 @@ void lease_release(struct api *api, struct call *call)
 	}
 }
 
-/* DELETE /leases (cancelAcquire) */
-void lease_cancel(struct api *api, struct call *call)
+/* What goes not with a key; true: it was answered. */
+static bool refused_with_key(struct api *api, struct call *call)
+{
+	const struct input *in = &call->in;
+	const char *surplus = in->revoke				? "revoke"
+						  : in->label != NULL		? "label"
+						  : in->state != FAIR_ENDED ? "state"
+													: NULL;
+
+	if (surplus != NULL)
+		decode_refuse(api, call, surplus, "goes not with an Idempotency-Key: that gives up one acquire");
+	else if (in->tenant_id == NULL)
+		decode_refuse(api, call, "tenant_id", "is missing: name the tenant that the key belongs to");
+	else
+		return false;
+	return true;
+}
+
+/* DELETE /leases (endLeases): gives up one acquire by its key, or revokes all leases that the query names. */
+void lease_end_many(struct api *api, struct call *call)
 {
 	char bytes[FAIR_KEY_MAX];
 	const char *key;
@@ -353,12 +379,17 @@ void lease_cancel(struct api *api, struct call *call)
 
 	if (!decode_key(api, call, bytes, &key, &len))
 		return;
-	if (key == NULL) {
-		decode_refuse(api, call, "Idempotency-Key", "the header is missing: give the key of the acquire to give up");
-		return;
+	if (key == NULL && call->in.revoke) {
+		revoke_all(api, call);
+	} else if (key == NULL) {
+		decode_refuse(
+			api, call, call->in.tenant_id == NULL ? "tenant_id" : "Idempotency-Key",
+			"is missing: give tenant_id and the Idempotency-Key of the acquire to give up, or revoke=true to end "
+			"all leases of a pool, tenant_id or label");
+	} else if (!refused_with_key(api, call)) {
+		fair_cancel(api->fair, call->now, call_pool(call), call->in.tenant_id, key, len);
+		reply_empty(api, call->request, 204, NULL);
 	}
-	fair_cancel(api->fair, call->now, call_pool(call), call->in.tenant_id, key, len);
-	reply_empty(api, call->request, 204, NULL);
 }
 
 /* GET /check (checkLease) */

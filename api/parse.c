@@ -126,3 +126,20 @@ bool parse_quality(const char *text, size_t len, unsigned *ret_thousandths)
 	*ret_thousandths = (unsigned)(billionths / 1000000);
 	return true;
 }
+
+bool parse_policy(const char *text, enum fair_policy *ret_policy)
+{
+	static const enum fair_policy policies[] = {
+#define FAIR_X(name, code) FAIR_POLICY_##name,
+		FAIR_POLICY_LIST(FAIR_X)
+#undef FAIR_X
+	};
+
+	for (size_t i = 0; i < sizeof(policies) / sizeof(policies[0]); i++) {
+		if (strcmp(text, fair_policy_code(policies[i])) == 0) {
+			*ret_policy = policies[i];
+			return true;
+		}
+	}
+	return false;
+}

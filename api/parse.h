@@ -7,6 +7,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "fair.h"
+
 /* What no duration exceeds, in seconds: far above every limit, and its nanoseconds fit 64 bits. */
 #define PARSE_SECONDS_MAX UINT64_C(1000000000)
 
@@ -19,5 +21,9 @@ bool parse_duration(const char *text, uint64_t *ret_ns);
 bool parse_seconds(double seconds, uint64_t *ret_ns);
 /* parse_quality reads the q of an Accept header, "0.5", in thousandths; false unless it is from 0 to 1. */
 bool parse_quality(const char *text, size_t len, unsigned *ret_thousandths);
+
+#define PARSE_POLICIES "equal or max-min"
+/* parse_policy reads the name of a policy. */
+bool parse_policy(const char *text, enum fair_policy *ret_policy);
 
 #endif

@@ -29,6 +29,7 @@ static const struct row core_rows[] = {
 	[FAIR_E_LEASE_NOT_FOUND] = {"lease-not-found", 404, "There is no such lease"},
 	[FAIR_E_LEASE_ENDED] = {"lease-ended", 410, "The lease has ended"},
 	[FAIR_E_LEASE_PENDING] = {"lease-pending", 409, "The lease is still pending"},
+	[FAIR_E_TOO_MANY_SLOTS] = {"too-many-slots", 409, "The pool can never have so many slots for it"},
 	[FAIR_E_NO_MEMORY] = {"overloaded", 503, "The server is overloaded"},
 };
 

@@ -27,8 +27,8 @@ void refuse_ended(struct api *api, struct api_request *request, const struct fai
 void refuse_no_slot(struct api *api, struct api_request *request, const struct fair_place *place,
 					const struct fair_id *id)
 {
-	const char *advice = id == NULL ? "ask again, or with a longer wait"
-									: "the place is kept for a while, repeat with the same key";
+	const char *advice =
+		id == NULL ? "ask again, or with a longer wait" : "the place is kept for a while, repeat with the same key";
 	char text[ID_TEXT_LEN + 1], location[64];
 
 	problem_begin(api, request, FAIR_E_NO_SLOT, "no slot within the wait (%s), position %u: %s",
@@ -43,7 +43,8 @@ void refuse_no_slot(struct api *api, struct api_request *request, const struct f
 	problem_end(api, request, FAIR_E_NO_SLOT, id != NULL ? location : NULL, NULL);
 }
 
-void refuse_method(struct api *api, struct api_request *request, const char *method, const char *path, const char *allow)
+void refuse_method(struct api *api, struct api_request *request, const char *method, const char *path,
+				   const char *allow)
 {
 	problem_begin(api, request, PROBLEM_METHOD_NOT_ALLOWED, "'%s' is not there for %s: use %s", method, path, allow);
 	problem_end(api, request, PROBLEM_METHOD_NOT_ALLOWED, NULL, allow);
@@ -103,4 +104,13 @@ void refuse_superseded(struct api *api, struct api_request *request)
 {
 	problem_send(api, request, PROBLEM_SUPERSEDED,
 				 "a newer POST with the same Idempotency-Key took over: use one key for one acquire at a time");
+}
+
+void refuse_too_many_slots(struct api *api, struct api_request *request, const char *tenant)
+{
+	problem_send(
+		api, request, FAIR_E_TOO_MANY_SLOTS,
+		"tenant '%s' can never have so many slots at once here: ask for fewer, or have max_slots of the pool or the "
+		"tenant raised, slots uncordoned or reserves of others lowered",
+		tenant);
 }

@@ -13,6 +13,8 @@ void refuse_ended(struct api *api, struct api_request *request, const struct fai
 /* refuse_no_slot answers 429 no-slot, when all places are durable if it tells of one: `id`, or NULL. */
 void refuse_no_slot(struct api *api, struct api_request *request, const struct fair_place *place,
 					const struct fair_id *id);
+/* refuse_too_many_slots answers 409: the pool, or what the tenant may have of it, is too small for the request. */
+void refuse_too_many_slots(struct api *api, struct api_request *request, const char *tenant);
 /* refuse_no_lease answers 404 for what stands in the path. */
 void refuse_no_lease(struct api *api, struct api_request *request, const char *text);
 /* refuse_no_pool answers 404 pool-not-found. */

@@ -106,6 +106,16 @@ static void encode_totals(struct writer *out, const struct fair_pool_view *view)
 	write_count(out, "calculator_failures", view->calculator_failures);
 }
 
+/* What is not free for everybody, what is in use above max_slots, and how even the use is. */
+static void encode_idle(struct writer *out, const struct fair_pool_view *view)
+{
+	write_count(out, "debt_slots", view->debt_slots);
+	write_count(out, "reserved_slots", view->reserved_slots);
+	write_count(out, "saved_slots", view->saved_slots);
+	write_count(out, "resting_slots", view->resting_slots);
+	write_ratio(out, "fairness_index", (uint64_t)(view->fairness_index * 1e6 + 0.5), 1000000);
+}
+
 static bool keep_name(struct stats_work *work, const char *name, uint32_t *ret_at)
 {
 	size_t size = strlen(name) + 1, room = work->names_room > 0 ? work->names_room : 4096;
@@ -157,10 +167,13 @@ static void encode_head(struct writer *out, const struct fair_pool_view *view)
 {
 	write_object(out, NULL);
 	write_string(out, "pool", view->pool);
-	write_string(out, "policy", "equal");
+	write_string(out, "policy", fair_policy_code(view->policy));
 	write_count(out, "max_slots", view->max_slots);
 	write_count(out, "min_share", view->min_share);
-	write_count(out, "share", view->share);
+	if (view->policy == FAIR_POLICY_EQUAL)
+		write_count(out, "share", view->share);
+	else
+		write_null(out, "share");
 	write_count(out, "active_tenants", view->tenants);
 	write_count(out, "demanding_tenants", view->demanding);
 	write_count(out, "total_active_slots", view->active_slots);
@@ -186,6 +199,7 @@ static void encode_tail(struct api *api, uint64_t now, struct writer *out, const
 	write_object_end(out);
 	write_count(out, "tenants_omitted", omitted);
 	encode_totals(out, view);
+	encode_idle(out, view);
 	write_string(out, "version", api->config.version);
 	encode_seconds(out, "uptime_seconds", now - api->started);
 	write_object_end(out);

@@ -93,6 +93,90 @@ void tenant_get(struct api *api, struct call *call)
 		refuse(api, call, err, call->param);
 }
 
+/* ---- PATCH /tenants/{tenant_id} (patchTenant) ---- */
+
+static void change(const struct input *in, struct fair_tenant_policy *policy)
+{
+	if (in->weight != FAIR_NEVER)
+		policy->weight = (uint32_t)in->weight;
+	if (in->reserved_slots != FAIR_NEVER)
+		policy->reserved_slots = (uint32_t)in->reserved_slots;
+	if (in->cap != FAIR_NEVER)
+		policy->max_slots = (uint32_t)in->cap;
+	if (in->own_waiting != FAIR_NEVER)
+		policy->max_waiting = (uint32_t)in->own_waiting;
+}
+
+static void audit_number(struct api *api, const struct call *call, const char *key, uint32_t was, uint32_t is)
+{
+	const struct api_detail details[] = {AUDIT_TEXT("pool", call_pool(call)), AUDIT_TEXT("tenant_id", call->param),
+										 AUDIT_TEXT("key", key), AUDIT_NUMBER("was", was), AUDIT_NUMBER("is", is)};
+
+	if (was != is)
+		audit_tell(api, call, "set", details, sizeof(details) / sizeof(details[0]));
+}
+
+static void audit_policy(struct api *api, const struct call *call, const struct fair_tenant_policy *was,
+						 const struct fair_tenant_policy *is)
+{
+	audit_number(api, call, "weight_thousandths", was->weight, is->weight);
+	audit_number(api, call, "reserved_slots", was->reserved_slots, is->reserved_slots);
+	audit_number(api, call, "max_slots", was->max_slots, is->max_slots);
+	audit_number(api, call, "max_waiting", was->max_waiting, is->max_waiting);
+}
+
+static void refuse_policy(struct api *api, struct call *call, enum fair_err err)
+{
+	const char *member =
+		call->in.weight != FAIR_NEVER && call->in.weight != FAIR_WEIGHT_ONE ? "/weight" : "/reserved_slots";
+
+	if (err == FAIR_E_RESERVED)
+		decode_refuse_member(
+			api, call, "/reserved_slots",
+			"with these the tenants of pool '%s' would have more slots reserved than it has: reserve fewer",
+			call_pool(call));
+	else if (err == FAIR_E_POLICY)
+		decode_refuse_member(
+			api, call, member,
+			"pool '%s' has policy equal, which knows no weight and no reserved_slots: leave it out, or "
+			"give the pool policy max-min",
+			call_pool(call));
+	else
+		refuse(api, call, err, call->param);
+}
+
+void tenant_patch(struct api *api, struct call *call)
+{
+	const char *pool = call_pool(call);
+	struct fair_tenant_policy was = {0}, policy;
+	struct fair_tenant_view view;
+	enum fair_err err = FAIR_E_TENANT_NOT_FOUND;
+
+	if (text_is_name(call->param))
+		err = fair_tenant_get(api->fair, pool, call->param, &view);
+	if (err == FAIR_OK) {
+		was = policy = view.policy;
+		change(&call->in, &policy);
+		if (policy.max_slots > 0 && policy.reserved_slots > policy.max_slots) {
+			decode_refuse_member(api, call, call->in.reserved_slots != FAIR_NEVER ? "/reserved_slots" : "/max_slots",
+								 "reserved_slots %u is more than max_slots %u: lower the one or raise the other",
+								 policy.reserved_slots, policy.max_slots);
+			return;
+		}
+		err = fair_tenant_set(api->fair, call->now, pool, call->param, &policy);
+	}
+	api_drain(api, call->now);
+	if (err == FAIR_OK)
+		err = fair_tenant_get(api->fair, pool, call->param, &view);
+	if (err != FAIR_OK) {
+		refuse_policy(api, call, err);
+		return;
+	}
+	audit_policy(api, call, &was, &view.policy);
+	call->request->batch = api->tenants_batch;
+	reply_tenant(api, call, 200, &view);
+}
+
 /* DELETE /tenants/{tenant_id} (unregisterTenant) */
 void tenant_unregister(struct api *api, struct call *call)
 {

@@ -119,8 +119,16 @@ void write_count(struct writer *w, const char *name, uint64_t value)
 	write_ratio(w, name, value, 1);
 }
 
+void write_count_or_null(struct writer *w, const char *name, uint64_t value)
+{
+	if (value > 0)
+		write_count(w, name, value);
+	else
+		write_null(w, name);
+}
+
 /* Digits by hand: printf was a tenth of the time of a reply. */
-void write_ratio(struct writer *w, const char *name, uint64_t count, uint64_t per_one)
+static void write_number(struct writer *w, const char *name, bool negative, uint64_t count, uint64_t per_one)
 {
 	char text[48], *end = text + sizeof(text), *at = end;
 	uint64_t whole = count / per_one, rest = count % per_one;
@@ -136,8 +144,20 @@ void write_ratio(struct writer *w, const char *name, uint64_t count, uint64_t pe
 	do
 		*--at = (char)('0' + whole % 10);
 	while ((whole /= 10) > 0);
+	if (negative)
+		*--at = '-';
 	put_name(w, name);
 	check(w, yajl_gen_number(w->gen, at, (size_t)(end - at)));
+}
+
+void write_ratio(struct writer *w, const char *name, uint64_t count, uint64_t per_one)
+{
+	write_number(w, name, false, count, per_one);
+}
+
+void write_integer(struct writer *w, const char *name, int64_t value)
+{
+	write_number(w, name, value < 0, value < 0 ? -(uint64_t)value : (uint64_t)value, 1);
 }
 
 void write_bool(struct writer *w, const char *name, bool value)

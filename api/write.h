@@ -23,6 +23,9 @@ void write_array(struct writer *w, const char *name);
 void write_array_end(struct writer *w);
 void write_string(struct writer *w, const char *name, const char *value);
 void write_count(struct writer *w, const char *name, uint64_t value);
+void write_integer(struct writer *w, const char *name, int64_t value);
+/* write_count_or_null writes null for 0. */
+void write_count_or_null(struct writer *w, const char *name, uint64_t value);
 /* write_ratio writes count / per_one (a power of ten): whole numbers stay whole, 30 and not 30.0. */
 void write_ratio(struct writer *w, const char *name, uint64_t count, uint64_t per_one);
 void write_bool(struct writer *w, const char *name, bool value);

@@ -548,6 +548,7 @@ struct fair_tenant_view {
 	bool has_account;
 	struct fair_account account; /* if it has one */
 	struct fair_tenant_policy policy;   /* its weight is never 0 */
+	uint32_t max_waiting;               /* its waiters, absent ones too: its own limit, or the pool's */
 };
 
 /* FAIR_E_POOL_NOT_FOUND, FAIR_E_TENANT_NOT_FOUND. */

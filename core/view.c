@@ -74,7 +74,9 @@ static void tenant_view(const struct fair *f, const struct tenant *t, struct fai
 	                                 .absent = c.absent,
 	                                 .share = tenant_share(t),
 	                                 .has_account = t->has_account,
-	                                 .policy = t->policy};
+	                                 .policy = t->policy,
+	                                 .max_waiting = t->policy.max_waiting ? t->policy.max_waiting
+	                                                                      : t->pool->config.tenant_max_waiting};
 	if (t->has_account)
 		ret->account = account_now(f, &t->account, c.active);
 }

@@ -82,6 +82,9 @@ static void take_pool(struct batch *batch, const struct batch_source *source, co
 		return; /* gone again since */
 	pool->core.pool = copy(batch, pool->core.pool);
 	pool->share_calculator = copy(batch, pool->share_calculator ? pool->share_calculator : "");
+	if (pool->core.num_cordoned > 0)
+		pool->core.cordoned =
+			copy_bytes(batch, pool->core.cordoned, pool->core.num_cordoned * sizeof(*pool->core.cordoned));
 	pool->slot_urls = copy(batch, pool->slot_urls ? pool->slot_urls : "");
 	batch->pool_count++;
 }

@@ -255,6 +255,11 @@ bool commit_pending(const struct commit *c)
 	return c->in_flight || c->gathering.event_count > 0;
 }
 
+bool commit_holds(const struct commit *c)
+{
+	return c->held;
+}
+
 void commit_drain(struct commit *c, uint64_t now)
 {
 	c->draining = true;

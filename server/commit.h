@@ -48,6 +48,9 @@ const struct commit_counts *commit_counts(const struct commit *commit);
 /* commit_pending tells whether anything is not durable yet. */
 bool commit_pending(const struct commit *commit);
 
+/* commit_holds tells whether granting is held: the store fails, or waiters come back. */
+bool commit_holds(const struct commit *commit);
+
 /* commit_drain sets the readiness that is told from now on to draining, whatever happens to the store. */
 void commit_drain(struct commit *commit, uint64_t now);
 

@@ -2,6 +2,7 @@
 #include "config.h"
 
 #include "nearest.h"
+#include "parse.h"
 #include "value.h"
 #include "version.h"
 
@@ -23,14 +24,24 @@
 #define S UINT64_C(1000000000)
 #define MS UINT64_C(1000000)
 
-enum type { NUMBER, DURATION, BOOL, TEXT, OWN_TEXT, CHOICE, ADDRESS }; /* OWN_TEXT: of one pool, never inherited */
-enum scope { SERVER, POOL, NOT_IN_FILE };
+enum type {
+	NUMBER,
+	DURATION,
+	BOOL,
+	TEXT,
+	OWN_TEXT,
+	POLICY,
+	WEIGHT,
+	CHOICE,
+	ADDRESS
+}; /* OWN_TEXT: of one pool, never inherited */
+enum scope { SERVER, POOL, TENANT, NOT_IN_FILE };
 
 static const char *const level_choices[] = {"error", "warning", "info", "debug", NULL};
 static const char *const durability_choices[] = {"full", "normal", NULL}; /* enum store_durability */
 static const char *const format_choices[] = {"auto", "json", "text", NULL};
 
-/* The one table. `offset` is into struct config_pool for POOL, else into struct config. */
+/* `offset` is into struct config_pool for POOL, else into struct config; in the table of tenants into theirs. */
 struct setting {
 	const char *name;
 	enum type type;
@@ -51,11 +62,20 @@ static const struct setting options[] = {
 	 "Address and port, port 0 picks a free one; or unix:/PATH"},
 	{"max_slots", NUMBER, IN_POOL(max_slots), "10", 1, FAIR_SLOTS_MAX, NULL, "N", "Slots of the pool"},
 	{"min_share", NUMBER, IN_POOL(min_share), "1", 1, FAIR_SLOTS_MAX, NULL, "N", "A share is never below this"},
-	{"policy", TEXT, IN_POOL(policy), "equal", 0, 0, NULL, "NAME", "How slots are shared; only equal"},
+	{"policy", POLICY, IN_POOL(policy), "equal", 0, 0, NULL, "equal|max-min",
+	 "How slots are shared: even shares that nobody exceeds, or weighted max-min fairness that leaves none idle"},
 	{"share_calculator", TEXT, IN_POOL(share_calculator), "", 0, 0, NULL, "EXPR",
 	 "Lua expression of max_slots and num_demanding_tenants for the share"},
 	{"slot_urls", OWN_TEXT, IN_POOL(slot_urls), "", 0, 0, NULL, "URLS",
 	 "The address of each slot, with spaces between, or one with {slot} for its number: given out with the lease"},
+	{"max_lease", DURATION, IN_POOL(max_lease_ns), "0s", 0, 720 * H, NULL, "DURATION",
+	 "A lease ends so long after its grant, beats or not; 0: never"},
+	{"slot_rest", DURATION, IN_POOL(slot_rest_ns), "0s", 0, 24 * H, NULL, "DURATION",
+	 "A slot whose lease was not given back rests so long"},
+	{"pass_over", DURATION, IN_POOL(pass_over_ns), "5s", 0, 24 * H, NULL, "DURATION",
+	 "A request for several slots that was passed over waits so long until slots are saved for it"},
+	{"priority_step", DURATION, IN_POOL(priority_step_ns), "30s", 0, 24 * H, NULL, "DURATION",
+	 "A step of priority counts as so much earlier an arrival within the tenant"},
 	{"store", TEXT, IN(store), "", 0, 0, NULL, "STORE",
 	 "Where the state is kept: sqlite:PATH, or memory: then a stop ends everybody's work; without it a file in "
 	 "$STATE_DIRECTORY, else in the state folder of the user"},
@@ -102,6 +122,20 @@ static const struct setting options[] = {
 
 #define OPTION_COUNT (sizeof(options) / sizeof(options[0]))
 
+#define IN_TENANT(field) TENANT, offsetof(struct config_tenant, field)
+
+/* The keys of a [tenant NAME] section. */
+static const struct setting tenant_options[] = {
+	{"weight", WEIGHT, IN_TENANT(weight), "1", 1, FAIR_WEIGHT_MAX, NULL, NULL,
+	 "a number from 0.001 to 1000, in thousandths"},
+	{"reserved_slots", NUMBER, IN_TENANT(reserved_slots), "0", 0, FAIR_SLOTS_MAX, NULL, NULL, NULL},
+	{"max_slots", NUMBER, IN_TENANT(max_slots), "0", 0, FAIR_SLOTS_MAX, NULL, NULL, NULL},
+	{"max_waiting", NUMBER, IN_TENANT(max_waiting), "0", 0, 1000000, NULL, NULL, NULL},
+};
+
+#define TENANT_OPTION_COUNT (sizeof(tenant_options) / sizeof(tenant_options[0]))
+
+_Static_assert(TENANT_OPTION_COUNT == CONFIG_TENANT_KEYS, "a tenant remembers where each value comes from");
 _Static_assert(OPTION_COUNT <= CONFIG_OPTIONS_MAX, "a pool remembers where each value comes from");
 
 /* ---- one value ---- */
@@ -116,12 +150,17 @@ bool config_fail(char error[CONFIG_ERROR_MAX], const char *format, ...)
 	return false;
 }
 
+static const struct setting *find_in(const struct setting *table, size_t count, const char *name)
+{
+	for (size_t i = 0; i < count; i++)
+		if (!strcmp(table[i].name, name))
+			return &table[i];
+	return NULL;
+}
+
 static const struct setting *option_find(const char *name)
 {
-	for (size_t i = 0; i < OPTION_COUNT; i++)
-		if (!strcmp(options[i].name, name))
-			return &options[i];
-	return NULL;
+	return find_in(options, OPTION_COUNT, name);
 }
 
 /* option_nearest finds what a misspelled name was meant to be; NULL when more than a third of it would be wrong. */
@@ -179,9 +218,8 @@ static bool in_range(const struct setting *option, uint64_t number)
 }
 
 /* store_value reads the text strictly into the member; false when it is not a value of the option's type. */
-static bool store_value(struct config *config, struct config_pool *pool, const struct setting *option, const char *text)
+static bool store_value(struct config *config, void *member, const struct setting *option, const char *text)
 {
-	void *member = target(config, pool, option);
 	uint64_t number;
 	bool yes;
 
@@ -196,6 +234,13 @@ static bool store_value(struct config *config, struct config_pool *pool, const s
 			return false;
 		*(uint64_t *)member = number;
 		return true;
+	case WEIGHT:
+		if (!value_thousandths(text, &number) || !in_range(option, number))
+			return false;
+		*(uint64_t *)member = number;
+		return true;
+	case POLICY:
+		return parse_policy(text, member);
 	case BOOL:
 		if (!value_bool(text, &yes))
 			return false;
@@ -235,6 +280,9 @@ static void expected(const struct setting *option, char *text, size_t size)
 	case BOOL:
 		snprintf(text, size, "true or false");
 		break;
+	case POLICY:
+		snprintf(text, size, PARSE_POLICIES);
+		break;
 	case ADDRESS:
 		snprintf(text, size, "a numeric address with a port, such as 127.0.0.1:8080 or [::1]:8080, or unix:/PATH");
 		break;
@@ -243,18 +291,37 @@ static void expected(const struct setting *option, char *text, size_t size)
 	}
 }
 
-static bool set(struct config *config, struct config_pool *pool, const struct setting *option, const char *text,
-				const char *origin, char *error)
+static bool set_member(struct config *config, void *member, char **member_origin, const struct setting *option,
+					   const char *text, const char *origin, char *error)
 {
 	char wanted[256];
 
-	if (!store_value(config, pool, option, text)) {
+	if (!store_value(config, member, option, text)) {
 		expected(option, wanted, sizeof(wanted));
 		return config_fail(error, "%s: %s is '%s', but must be %s", origin, option->name, text, wanted);
 	}
-	if (!replace(&pool->origins[option - options], origin))
+	if (!replace(member_origin, origin))
 		return config_fail(error, "out of memory");
 	return true;
+}
+
+static bool set(struct config *config, struct config_pool *pool, const struct setting *option, const char *text,
+				const char *origin, char *error)
+{
+	return set_member(config, target(config, pool, option), &pool->origins[option - options], option, text, origin,
+					  error);
+}
+
+static void *tenant_target(const struct config_tenant *tenant, const struct setting *option)
+{
+	return (void *)(uintptr_t)((const char *)tenant + option->offset);
+}
+
+static bool set_tenant(struct config *config, struct config_tenant *tenant, const struct setting *option,
+					   const char *text, const char *origin, char *error)
+{
+	return set_member(config, tenant_target(tenant, option), &tenant->origins[option - tenant_options], option, text,
+					  origin, error);
 }
 
 /* ---- pools ---- */
@@ -304,8 +371,10 @@ static bool pool_inherit(const struct config *config, struct config_pool *pool)
 
 		if (options[i].scope != POOL || pool->origins[i])
 			continue;
-		if (options[i].type == NUMBER)
+		if (options[i].type == NUMBER || options[i].type == DURATION)
 			*(uint64_t *)member = *(const uint64_t *)from;
+		else if (options[i].type == POLICY)
+			*(enum fair_policy *)member = *(const enum fair_policy *)from;
 		else if (!replace(member, options[i].type == OWN_TEXT ? options[i].standard : *(char *const *)from))
 			return false;
 		if (!replace(&pool->origins[i], options[i].type == OWN_TEXT ? STANDARD : top->origins[i]))
@@ -330,6 +399,34 @@ static struct config_pool *pool_find(struct config *config, const char *name, si
 	return NULL;
 }
 
+/* ---- tenants ---- */
+
+/* tenant_add adds a tenant with neutral values; NULL without memory. */
+static struct config_tenant *tenant_add(struct config *config, const char *name, const char *pool, char *error)
+{
+	struct config_tenant *tenants = reallocarray(config->tenants, config->tenant_count + 1, sizeof(*tenants)), *tenant;
+
+	if (!tenants)
+		return NULL;
+	config->tenants = tenants;
+	tenant = &tenants[config->tenant_count++];
+	memset(tenant, 0, sizeof(*tenant));
+	memcpy(tenant->name, name, strlen(name) + 1);
+	memcpy(tenant->pool, pool, strlen(pool) + 1);
+	for (size_t i = 0; i < TENANT_OPTION_COUNT; i++)
+		if (!set_tenant(config, tenant, &tenant_options[i], tenant_options[i].standard, STANDARD, error))
+			return NULL;
+	return tenant;
+}
+
+static struct config_tenant *tenant_find(const struct config *config, const char *name, const char *pool)
+{
+	for (size_t i = 0; i < config->tenant_count; i++)
+		if (!strcmp(config->tenants[i].name, name) && !strcmp(config->tenants[i].pool, pool))
+			return &config->tenants[i];
+	return NULL;
+}
+
 /* ---- the file ---- */
 
 /*
@@ -341,43 +438,83 @@ struct file_reader {
 	FILE *file;
 	const char *path;
 	char *error;
-	size_t pool; /* the section we are in */
-	bool in_section;
+	enum scope section; /* the one we are in: SERVER above all, POOL or TENANT */
+	size_t at;			/* its pool or tenant */
 	bool failed;
 	unsigned line;
 };
 
-static void section_begin(struct file_reader *reader, const char *line)
+static bool section_fail(struct file_reader *reader, const char *reason)
 {
-	const char *name = line + strspn(line, " \t") + 1, *end;
-	struct config_pool *pool;
+	reader->failed = !config_fail(reader->error, "%s:%u: %s", reader->path, reader->line, reason);
+	return false;
+}
+
+/* section_word copies the next word before the end of the section; "" when there is none. false: it is no name. */
+static bool section_word(struct file_reader *reader, const char **at, const char *end, char ret[FAIR_NAME_MAX + 1])
+{
 	size_t size;
 
-	name += strspn(name, " \t");
-	end = strchr(name, ']');
-	if (!end || strncmp(name, "pool", 4) != 0 || !strchr(" \t", name[4])) {
-		reader->failed =
-			!config_fail(reader->error, "%s:%u: a section is written [pool NAME]", reader->path, reader->line);
-		return;
-	}
-	name += 4 + strspn(name + 4, " \t");
-	for (size = end > name ? (size_t)(end - name) : 0; size > 0 && strchr(" \t", name[size - 1]); size--)
-		;
-	if (!name_is_valid(name, size)) {
-		reader->failed =
-			!config_fail(reader->error, "%s:%u: the name of a pool is 1 to %d characters of A-Z a-z 0-9 . _ : @ -",
-						 reader->path, reader->line, FAIR_NAME_MAX);
-		return;
-	}
-	pool = pool_find(reader->config, name, size);
+	*ret = '\0';
+	*at += strspn(*at, " \t");
+	size = *at < end ? strcspn(*at, " \t]") : 0;
+	if (size > 0 && !name_is_valid(*at, size))
+		return section_fail(reader, "the name of a pool or tenant is 1 to 128 characters of A-Z a-z 0-9 . _ : @ -");
+	memcpy(ret, *at, size);
+	ret[size] = '\0';
+	*at += size;
+	return true;
+}
+
+static bool pool_begin(struct file_reader *reader, const char *name, const char *more)
+{
+	struct config_pool *pool;
+
+	if (!*name || *more)
+		return section_fail(reader, "a section of a pool is written [pool NAME]");
+	pool = pool_find(reader->config, name, strlen(name));
 	if (!pool)
-		pool = pool_add(reader->config, name, size);
-	if (!pool) {
-		reader->failed = !config_fail(reader->error, "out of memory");
-		return;
-	}
-	reader->pool = (size_t)(pool - reader->config->pools);
-	reader->in_section = true;
+		pool = pool_add(reader->config, name, strlen(name));
+	if (!pool)
+		return section_fail(reader, "out of memory");
+	reader->section = POOL;
+	reader->at = (size_t)(pool - reader->config->pools);
+	return true;
+}
+
+static bool tenant_begin(struct file_reader *reader, const char *name, const char *pool)
+{
+	struct config_tenant *tenant;
+
+	if (!*name)
+		return section_fail(reader, "a section of a tenant is written [tenant NAME], or [tenant NAME POOL]");
+	pool = *pool ? pool : "default";
+	tenant = tenant_find(reader->config, name, pool);
+	if (!tenant)
+		tenant = tenant_add(reader->config, name, pool, reader->error);
+	if (!tenant)
+		return section_fail(reader, "out of memory");
+	tenant->line = reader->line;
+	reader->section = TENANT;
+	reader->at = (size_t)(tenant - reader->config->tenants);
+	return true;
+}
+
+static bool section_begin(struct file_reader *reader, const char *line)
+{
+	const char *at = line + strspn(line, " \t") + 1, *end = strchr(at, ']');
+	char kind[FAIR_NAME_MAX + 1], names[2][FAIR_NAME_MAX + 1], more[FAIR_NAME_MAX + 1];
+
+	if (!end)
+		return section_fail(reader, "a section is written [pool NAME] or [tenant NAME]");
+	if (!section_word(reader, &at, end, kind) || !section_word(reader, &at, end, names[0]) ||
+		!section_word(reader, &at, end, names[1]) || !section_word(reader, &at, end, more))
+		return false;
+	if (!*more && !strcmp(kind, "pool"))
+		return pool_begin(reader, names[0], names[1]);
+	if (!*more && !strcmp(kind, "tenant"))
+		return tenant_begin(reader, names[0], names[1]);
+	return section_fail(reader, "a section is written [pool NAME] or [tenant NAME]");
 }
 
 static char *read_line(char *line, int size, void *context)
@@ -406,31 +543,55 @@ static bool key_unknown(const struct file_reader *reader, const char *origin, co
 	return config_fail(reader->error, "%s: unknown key '%s': see --help for what there is", origin, name);
 }
 
+static bool set_before(const struct file_reader *reader, const char *origin, const char *name, const char *before)
+{
+	return config_fail(reader->error, "%s: '%s' was set before at %s", origin, name, before);
+}
+
+static bool read_tenant_key(struct file_reader *reader, const char *origin, const char *name, const char *text)
+{
+	struct config_tenant *tenant = &reader->config->tenants[reader->at];
+	const struct setting *option = find_in(tenant_options, TENANT_OPTION_COUNT, name);
+	const char *before = option ? tenant->origins[option - tenant_options] : STANDARD;
+
+	if (!option)
+		return config_fail(reader->error,
+						   "%s: '%s' is not a key of a tenant: use weight, reserved_slots, max_slots or max_waiting",
+						   origin, name);
+	if (strcmp(before, STANDARD) != 0)
+		return set_before(reader, origin, name, before);
+	return set_tenant(reader->config, tenant, option, text, origin, reader->error);
+}
+
+static bool read_pool_key(struct file_reader *reader, const char *origin, const char *name, const char *text)
+{
+	struct config_pool *pool = &reader->config->pools[reader->section == POOL ? reader->at : 0];
+	const struct setting *option = option_find(name);
+
+	if (!option || option->scope == NOT_IN_FILE)
+		return key_unknown(reader, origin, name);
+	if (reader->section == POOL && option->scope != POOL)
+		return config_fail(reader->error, "%s: '%s' is not a key of a pool; write it above all sections", origin, name);
+	if (strcmp(config_origin(pool, name), STANDARD) != 0)
+		return set_before(reader, origin, name, pool->origins[option - options]);
+	return set(reader->config, pool, option, text, origin, reader->error);
+}
+
 static int read_key(void *context, const char *section, const char *name, const char *text)
 {
 	struct file_reader *reader = context;
-	struct config_pool *pool = &reader->config->pools[reader->pool];
-	const struct setting *option = option_find(name);
 	char origin[CONFIG_ERROR_MAX / 2];
 
 	(void)section;
 	snprintf(origin, sizeof(origin), "%s:%u", reader->path, reader->line);
-	if (!option || option->scope == NOT_IN_FILE)
-		reader->failed = !key_unknown(reader, origin, name);
-	else if (reader->in_section && option->scope != POOL)
-		reader->failed =
-			!config_fail(reader->error, "%s: '%s' is not a key of a pool; write it above all sections", origin, name);
-	else if (strcmp(config_origin(pool, name), STANDARD) != 0)
-		reader->failed =
-			!config_fail(reader->error, "%s: '%s' was set before at %s", origin, name, pool->origins[option - options]);
-	else
-		reader->failed = !set(reader->config, pool, option, text, origin, reader->error);
+	reader->failed = reader->section == TENANT ? !read_tenant_key(reader, origin, name, text)
+											   : !read_pool_key(reader, origin, name, text);
 	return !reader->failed;
 }
 
 static bool read_file(struct config *config, char *error)
 {
-	struct file_reader reader = {.config = config, .path = config->file, .error = error};
+	struct file_reader reader = {.config = config, .path = config->file, .error = error, .section = SERVER};
 	int line;
 
 	reader.file = fopen(config->file, "re");
@@ -448,8 +609,9 @@ static bool read_file(struct config *config, char *error)
 	if (reader.failed)
 		return false;
 	if (line != 0)
-		return config_fail(error, "%s:%d: this is neither 'key = value' nor '[pool NAME]' nor a comment", config->file,
-						   line);
+		return config_fail(error,
+						   "%s:%d: this is neither 'key = value' nor '[pool NAME]' or '[tenant NAME]' nor a comment",
+						   config->file, line);
 	return true;
 }
 
@@ -654,14 +816,48 @@ static bool set_flags(struct config *config, const struct flags *flags, const st
 
 static bool check_pool(const struct config_pool *pool, char *error)
 {
-	if (strcmp(pool->policy, "equal") != 0)
-		return config_fail(error, "%s: policy is '%s', but only 'equal' is known", config_origin(pool, "policy"),
-						   pool->policy);
 	if (pool->min_share > pool->max_slots)
 		return config_fail(error, "%s: min_share %llu of pool '%s' is more than its max_slots %llu (%s)",
 						   config_origin(pool, "min_share"), (unsigned long long)pool->min_share, pool->name,
 						   (unsigned long long)pool->max_slots, config_origin(pool, "max_slots"));
+	if (pool->max_lease_ns > 0 && pool->max_lease_ns < 100 * MS)
+		return config_fail(error, "%s: max_lease of pool '%s' must be 100ms or more, or 0 for none",
+						   config_origin(pool, "max_lease"), pool->name);
 	return true;
+}
+
+static bool check_tenant(struct config *config, const struct config_tenant *tenant, char *error)
+{
+	const struct config_pool *pool = pool_find(config, tenant->pool, strlen(tenant->pool));
+
+	if (!pool)
+		return config_fail(error, "%s:%u: pool '%s' of tenant '%s' is not there: name it in a section [pool %s]",
+						   config->file, tenant->line, tenant->pool, tenant->name, tenant->pool);
+	if (pool->policy == FAIR_POLICY_EQUAL && (tenant->weight != FAIR_WEIGHT_ONE || tenant->reserved_slots > 0))
+		return config_fail(
+			error,
+			"%s:%u: tenant '%s' has a weight or reserved_slots, but policy equal of pool '%s' (%s) knows "
+			"neither: use policy max-min",
+			config->file, tenant->line, tenant->name, pool->name, config_origin(pool, "policy"));
+	if (tenant->max_slots > 0 && tenant->reserved_slots > tenant->max_slots)
+		return config_fail(error, "%s:%u: reserved_slots %llu of tenant '%s' is more than its max_slots %llu",
+						   config->file, tenant->line, (unsigned long long)tenant->reserved_slots, tenant->name,
+						   (unsigned long long)tenant->max_slots);
+	return true;
+}
+
+static bool check_reserves(const struct config *config, const struct config_pool *pool, char *error)
+{
+	uint64_t sum = 0;
+
+	for (size_t i = 0; i < config->tenant_count; i++)
+		if (!strcmp(config->tenants[i].pool, pool->name))
+			sum += config->tenants[i].reserved_slots;
+	return sum <= pool->max_slots ||
+		   config_fail(error,
+					   "%s: reserved_slots of the tenants of pool '%s' are %llu, more than its max_slots %llu (%s)",
+					   config->file, pool->name, (unsigned long long)sum, (unsigned long long)pool->max_slots,
+					   config_origin(pool, "max_slots"));
 }
 
 /* store_standard names the file of a server that was told of none. systemd makes $STATE_DIRECTORY. */
@@ -691,12 +887,15 @@ static bool store_standard(struct config *config, char *error)
 }
 
 /* What no value can be wrong in alone. */
-static bool check_together(const struct config *config, char *error)
+static bool check_together(struct config *config, char *error)
 {
 	const struct config_pool *top = &config->pools[0];
 
 	for (size_t i = 0; i < config->pool_count; i++)
-		if (!check_pool(&config->pools[i], error))
+		if (!check_pool(&config->pools[i], error) || !check_reserves(config, &config->pools[i], error))
+			return false;
+	for (size_t i = 0; i < config->tenant_count; i++)
+		if (!check_tenant(config, &config->tenants[i], error))
 			return false;
 	if (config->min_ttl_ns > config->max_ttl_ns)
 		return config_fail(error, "%s: min_ttl is longer than max_ttl (%s)", config_origin(top, "min_ttl"),
@@ -763,10 +962,13 @@ void config_free(struct config *config)
 
 		for (size_t j = 0; j < OPTION_COUNT; j++)
 			free(pool->origins[j]);
-		free(pool->policy);
 		free(pool->share_calculator);
 		free(pool->slot_urls);
 	}
+	for (size_t i = 0; i < config->tenant_count; i++)
+		for (size_t j = 0; j < TENANT_OPTION_COUNT; j++)
+			free(config->tenants[i].origins[j]);
+	free(config->tenants);
 	free(config->pools);
 	free(config->file);
 	free(config->listen);
@@ -782,11 +984,10 @@ const char *config_origin(const struct config_pool *pool, const char *key)
 	return option && pool->origins[option - options] ? pool->origins[option - options] : STANDARD;
 }
 
-static void print_option(const struct config *config, const struct config_pool *pool, const struct setting *option,
-						 FILE *out)
+static void print_value(const void *member, const struct setting *option, FILE *out)
 {
-	const void *member = target(config, pool, option);
 	char text[VALUE_DURATION_TEXT];
+	uint64_t number;
 
 	fprintf(out, "%s =", option->name);
 	switch (option->type) {
@@ -797,6 +998,13 @@ static void print_option(const struct config *config, const struct config_pool *
 		value_duration_text(*(const uint64_t *)member, text);
 		fprintf(out, " %s\n", text);
 		break;
+	case WEIGHT:
+		number = *(const uint64_t *)member;
+		fprintf(out, " %llu.%03llu\n", (unsigned long long)number / 1000, (unsigned long long)number % 1000);
+		break;
+	case POLICY:
+		fprintf(out, " %s\n", fair_policy_code(*(const enum fair_policy *)member));
+		break;
 	case BOOL:
 		fprintf(out, " %s\n", *(const bool *)member ? "true" : "false");
 		break;
@@ -806,6 +1014,19 @@ static void print_option(const struct config *config, const struct config_pool *
 	default:
 		fprintf(out, "%s%s\n", **(char *const *)member ? " " : "", *(char *const *)member);
 	}
+}
+
+static void print_option(const struct config *config, const struct config_pool *pool, const struct setting *option,
+						 FILE *out)
+{
+	print_value(target(config, pool, option), option, out);
+}
+
+static void print_tenant(const struct config_tenant *tenant, FILE *out)
+{
+	fprintf(out, "\n[tenant %s %s]\n", tenant->name, tenant->pool);
+	for (size_t i = 0; i < TENANT_OPTION_COUNT; i++)
+		print_value(tenant_target(tenant, &tenant_options[i]), &tenant_options[i], out);
 }
 
 bool config_print(const struct config *config, FILE *out)
@@ -819,5 +1040,7 @@ bool config_print(const struct config *config, FILE *out)
 			if (options[i].scope == POOL)
 				print_option(config, &config->pools[p], &options[i], out);
 	}
+	for (size_t i = 0; i < config->tenant_count; i++)
+		print_tenant(&config->tenants[i], out);
 	return fflush(out) == 0 && !ferror(out);
 }

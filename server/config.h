@@ -17,6 +17,7 @@
 #include "log.h"
 
 #define CONFIG_OPTIONS_MAX 40
+#define CONFIG_TENANT_KEYS 4
 #define CONFIG_ERROR_MAX 1024
 
 enum config_action { CONFIG_RUN, CONFIG_CHECK, CONFIG_PRINT, CONFIG_CHECK_STORE, CONFIG_HEALTH };
@@ -28,10 +29,20 @@ enum config_action { CONFIG_RUN, CONFIG_CHECK, CONFIG_PRINT, CONFIG_CHECK_STORE,
 struct config_pool {
 	char name[FAIR_NAME_MAX + 1];
 	uint64_t max_slots, min_share, max_waiting, tenant_max_waiting;
-	char *policy;
+	uint64_t max_lease_ns, slot_rest_ns, pass_over_ns, priority_step_ns;
+	enum fair_policy policy;
 	char *share_calculator;                /* "" for none */
 	char *slot_urls;                       /* "" for none; see urls.h */
 	char *origins[CONFIG_OPTIONS_MAX];     /* where each value comes from: FILE:LINE, --flag, VARIABLE, "default" */
+};
+
+/* What a [tenant NAME] or [tenant NAME POOL] section holds. */
+struct config_tenant {
+	char name[FAIR_NAME_MAX + 1], pool[FAIR_NAME_MAX + 1];
+	unsigned line;                         /* of its section */
+	uint64_t weight;                       /* in thousandths */
+	uint64_t reserved_slots, max_slots, max_waiting;   /* 0 for none */
+	char *origins[CONFIG_TENANT_KEYS];
 };
 
 struct config {
@@ -52,6 +63,8 @@ struct config {
 	uint64_t log_level, log_format;        /* enum log_level, enum log_format */
 	struct config_pool *pools;             /* heap */
 	size_t pool_count;
+	struct config_tenant *tenants;         /* heap */
+	size_t tenant_count;
 };
 
 /* config_fail writes the reason of a refusal to start, and returns false for the caller to return. */

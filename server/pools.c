@@ -2,6 +2,7 @@
 #include "pools.h"
 
 #include "calculator.h"
+#include "clock.h"
 #include "log.h"
 #include "urls.h"
 
@@ -28,36 +29,53 @@ static void pool_fini(struct pool *pool)
 	calculator_destroy(pool->calculator);
 	free(pool->urls);
 	free((char *)(uintptr_t)pool->kept.core.pool);
+	free((uint32_t *)(uintptr_t)pool->kept.core.cordoned);
 	free((char *)(uintptr_t)pool->kept.share_calculator);
 	free((char *)(uintptr_t)pool->kept.slot_urls);
+}
+
+/* cordon copies the numbers of the cordoned slots; false without memory. */
+static bool cordon(struct fair_pool_config *core, const uint32_t *slots, uint32_t count)
+{
+	uint32_t *copy = calloc(count + 1, sizeof(*copy));
+
+	if (copy && count > 0)
+		memcpy(copy, slots, count * sizeof(*copy));
+	free((uint32_t *)(uintptr_t)core->cordoned);
+	core->cordoned = copy;
+	core->num_cordoned = copy ? count : 0;
+	return copy != NULL;
 }
 
 /* pool_copy is false without memory. */
 static bool pool_copy(struct pool *pool, const struct store_pool *kept)
 {
 	*pool = (struct pool){.kept = *kept};
+	pool->kept.core.cordoned = NULL;
 	pool->kept.core.pool = strdup(kept->core.pool);
 	pool->kept.share_calculator = strdup(kept->share_calculator);
 	pool->kept.slot_urls = strdup(kept->slot_urls);
 	pool->urls = urls_split(kept->slot_urls, &pool->num_urls);
-	return pool->kept.core.pool && pool->kept.share_calculator && pool->kept.slot_urls && pool->urls;
+	return cordon(&pool->kept.core, kept->core.cordoned, kept->core.num_cordoned) && pool->kept.core.pool &&
+		   pool->kept.share_calculator && pool->kept.slot_urls && pool->urls;
 }
 
 /* add copies a pool and compiles its expression; false with the reason. */
 static bool add(struct pools *pools, const struct store_pool *kept, char reason[API_REASON_MAX])
 {
 	struct pool *list = reallocarray(pools->list, pools->count + 1, sizeof(*list)), *pool;
+	bool copied;
 
 	snprintf(reason, API_REASON_MAX, "out of memory");
 	if (!list)
 		return false;
 	pools->list = list;
 	pool = &list[pools->count];
-	if (pool_copy(pool, kept) && *kept->share_calculator)
+	copied = pool_copy(pool, kept);
+	if (copied && *kept->share_calculator)
 		pool->calculator = calculator_create(pool->kept.core.pool, pool->kept.share_calculator, kept->core.max_slots,
 											 reason, API_REASON_MAX);
-	if (!pool->kept.core.pool || !pool->kept.share_calculator || !pool->kept.slot_urls || !pool->urls ||
-		(*kept->share_calculator && !pool->calculator)) {
+	if (!copied || (*kept->share_calculator && !pool->calculator)) {
 		pool_fini(pool);
 		return false;
 	}
@@ -79,7 +97,12 @@ static struct store_pool configured_pool(const struct config_pool *pool, char **
 				 .max_slots = (uint32_t)pool->max_slots,
 				 .min_share = (uint32_t)pool->min_share,
 				 .max_waiting = (uint32_t)pool->max_waiting,
-				 .tenant_max_waiting = (uint32_t)pool->tenant_max_waiting},
+				 .tenant_max_waiting = (uint32_t)pool->tenant_max_waiting,
+				 .policy = pool->policy,
+				 .slot_rest_ns = pool->slot_rest_ns,
+				 .max_lease_ns = pool->max_lease_ns,
+				 .pass_over_ns = pool->pass_over_ns,
+				 .priority_step_ns = pool->priority_step_ns},
 		.share_calculator = pool->share_calculator,
 		.slot_urls = *ret_urls,
 		.configured = true,
@@ -161,6 +184,11 @@ static void log_differences(const struct store_pool *was, const struct store_poo
 	log_number(pool, "min_share", was->core.min_share, is->core.min_share);
 	log_number(pool, "max_waiting", was->core.max_waiting, is->core.max_waiting);
 	log_number(pool, "tenant_max_waiting", was->core.tenant_max_waiting, is->core.tenant_max_waiting);
+	log_number(pool, "slot_rest_ms", was->core.slot_rest_ns / CLOCK_MS, is->core.slot_rest_ns / CLOCK_MS);
+	log_number(pool, "max_lease_ms", was->core.max_lease_ns / CLOCK_MS, is->core.max_lease_ns / CLOCK_MS);
+	log_number(pool, "pass_over_ms", was->core.pass_over_ns / CLOCK_MS, is->core.pass_over_ns / CLOCK_MS);
+	log_number(pool, "priority_step_ms", was->core.priority_step_ns / CLOCK_MS, is->core.priority_step_ns / CLOCK_MS);
+	log_text_of(pool, "policy", fair_policy_code(was->core.policy), fair_policy_code(is->core.policy));
 	log_text_of(pool, "share_calculator", was->share_calculator, is->share_calculator);
 	log_text_of(pool, "slot_urls", was->slot_urls, is->slot_urls);
 }
@@ -170,20 +198,26 @@ static bool same(const struct store_pool *a, const struct store_pool *b)
 {
 	return a->core.max_slots == b->core.max_slots && a->core.min_share == b->core.min_share &&
 		   a->core.max_waiting == b->core.max_waiting && a->core.tenant_max_waiting == b->core.tenant_max_waiting &&
-		   !strcmp(a->share_calculator, b->share_calculator) && !strcmp(a->slot_urls, b->slot_urls);
+		   a->core.policy == b->core.policy && a->core.slot_rest_ns == b->core.slot_rest_ns &&
+		   a->core.max_lease_ns == b->core.max_lease_ns && a->core.pass_over_ns == b->core.pass_over_ns &&
+		   a->core.priority_step_ns == b->core.priority_step_ns && !strcmp(a->share_calculator, b->share_calculator) &&
+		   !strcmp(a->slot_urls, b->slot_urls);
 }
 
 /* A pool that is configured no longer lives on with its leases, as it was. */
 static bool take_in(void *context, const struct store_pool *kept)
 {
 	struct pools *pools = context;
-	const struct pool *configured = find(pools, kept->core.pool);
+	struct pool *configured = find(pools, kept->core.pool);
 	struct store_pool lives_on = *kept;
 	char reason[API_REASON_MAX];
 
 	if (configured) {
 		log_differences(kept, &configured->kept);
-		return true;
+		/* What an operator alone can set. */
+		configured->kept.core.draining = kept->core.draining;
+		return cordon(&configured->kept.core, kept->core.cordoned, kept->core.num_cordoned) ||
+			   config_fail(pools->error, "out of memory");
 	}
 	if (kept->configured)
 		log_text(LOG_WARNING, "a stored pool is configured no longer: it lives on as it was stored", "pool",
@@ -333,6 +367,18 @@ struct api_pool_info pools_info(void *context, const char *name)
 
 /* ---- anew from the configuration ---- */
 
+static const char *why_not(enum fair_err err)
+{
+	switch (err) {
+	case FAIR_E_RESERVED:
+		return "its tenants have more reserved_slots than it would have slots";
+	case FAIR_E_POLICY:
+		return "a tenant has a weight or reserved_slots, which policy equal does not know";
+	default:
+		return fair_err_code(err);
+	}
+}
+
 static void log_refused(const char *pool, const char *why)
 {
 	const struct log_field fields[] = {{"pool", pool, 0}, {"reason", why, 0}};
@@ -351,13 +397,17 @@ static void set_back(struct pools *pools, struct fair *fair, uint64_t now, const
 
 	if (old && old->kept.configured && !old->transient && same(&old->kept, &wanted))
 		return;
-	if (old)
+	if (old) {
 		log_differences(&old->kept, &wanted);
-	else
+		wanted.core.draining = old->kept.core.draining;
+		wanted.core.cordoned = old->kept.core.cordoned;
+		wanted.core.num_cordoned = old->kept.core.num_cordoned;
+	} else {
 		log_text(LOG_INFO, "the configuration adds a pool", "pool", wanted.core.pool);
+	}
 	err = change(pools, fair, now, &wanted, false, &created, reason);
 	if (err || *reason)
-		log_refused(wanted.core.pool, err ? fair_err_code(err) : reason);
+		log_refused(wanted.core.pool, err ? why_not(err) : reason);
 }
 
 /* A pool that is configured no longer lives on as it is. */
@@ -372,7 +422,7 @@ static void let_go(struct pools *pools, struct fair *fair, uint64_t now, const s
 	lives_on.configured = false;
 	err = change(pools, fair, now, &lives_on, false, &created, reason);
 	if (err || *reason)
-		log_refused(lives_on.core.pool, err ? fair_err_code(err) : reason);
+		log_refused(lives_on.core.pool, err ? why_not(err) : reason);
 }
 
 void pools_reload(struct pools *pools, const struct pools *fresh, struct fair *fair, uint64_t now)

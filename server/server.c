@@ -58,6 +58,9 @@ bool server_check(struct server *server, const struct config *config, char error
 	if (!store_is_known(config->store, reason))
 		return config_fail(error, "%s: %s", config_origin(&config->pools[0], "store"), reason);
 	server->pools = pools_create(config, error);
+	server->presets = presets_create(config);
+	if (!server->presets)
+		return config_fail(error, "out of memory");
 	return server->pools && raise_limit(config, error);
 }
 
@@ -227,6 +230,15 @@ static bool front_create(struct server *server, char *error)
 		   config_fail(error, "the listening socket has no address: %s", strerror(errno));
 }
 
+/* set_tenants gives the tenants of the configuration their policies; nobody is waiting yet. */
+static void set_tenants(struct server *server, uint64_t now)
+{
+	presets_log(server->presets, NULL, server->fair);
+	presets_clear(server->presets, server->fair, now);
+	presets_set(server->presets, server->fair, now);
+	(void)api_advance(server->api, now, 1);
+}
+
 bool server_start(struct server *server, char error[CONFIG_ERROR_MAX])
 {
 	uint64_t now;
@@ -247,6 +259,7 @@ bool server_start(struct server *server, char error[CONFIG_ERROR_MAX])
 	commit_attach(server->commit, server->api);
 	server->metrics.http = server->http;
 	server->metrics.commit = server->commit;
+	set_tenants(server, now);
 	api_set_readiness(server->api, now, API_READY);
 	if (has_places(server, now))
 		commit_settle(server->commit, now, now + server->config->settle_ns);
@@ -258,25 +271,47 @@ static void log_needs_restart(const char *key)
 	log_text(LOG_WARNING, "another value of this key needs a restart", "key", key);
 }
 
-/* reload sets back what the configuration names and can be changed at run time. A wrong one changes nothing. */
+/* set_back brings pools and tenants to what the configuration says. Reserves and slots depend on each other: nothing is
+ * granted until all are as they shall be. */
+static void set_back(struct server *server, uint64_t now, const struct pools *pools, struct presets *presets)
+{
+	bool hold = !commit_holds(server->commit) && fair_hold(server->fair, now, NULL, true) == FAIR_OK;
+
+	presets_log(presets, server->presets, server->fair);
+	presets_clear(server->presets, server->fair, now);
+	presets_clear(presets, server->fair, now);
+	pools_reload(server->pools, pools, server->fair, now);
+	presets_set(presets, server->fair, now);
+	presets_destroy(server->presets);
+	server->presets = presets;
+	if (hold && fair_hold(server->fair, now, NULL, false) != FAIR_OK)
+		log_say(LOG_ERROR, "granting cannot be resumed");
+	(void)api_advance(server->api, now, 1); /* takes in what that has granted */
+}
+
+/* reload reads the configuration again. A wrong one changes nothing. */
 static void reload(void *context, uint64_t now)
 {
 	struct server *server = context;
 	char error[CONFIG_ERROR_MAX];
-	struct pools *fresh = NULL;
+	struct pools *pools = NULL;
+	struct presets *presets = NULL;
 	struct config config;
 
-	if (config_reload(&config, server->config, error))
-		fresh = pools_create(&config, error);
-	if (fresh) {
+	if (config_reload(&config, server->config, error)) {
+		pools = pools_create(&config, error);
+		presets = pools ? presets_create(&config) : NULL;
+		if (pools && !presets)
+			config_fail(error, "out of memory");
+	}
+	if (presets) {
 		config_differences(server->config, &config, log_needs_restart);
-		pools_reload(server->pools, fresh, server->fair, now);
-		(void)api_advance(server->api, now, 1); /* takes in what that has granted */
+		set_back(server, now, pools, presets);
 		log_say(LOG_INFO, "the configuration was read again");
 	} else {
 		log_text(LOG_ERROR, "the configuration is refused, all stays as it is", "reason", error);
 	}
-	pools_destroy(fresh);
+	pools_destroy(pools);
 	config_free(&config);
 }
 
@@ -308,6 +343,7 @@ void server_stop(struct server *server)
 	fair_destroy(server->fair);
 	pools_destroy(server->pools);
 	metrics_fini(&server->metrics);
+	presets_destroy(server->presets);
 	if (server->epoll >= 0)
 		close(server->epoll);
 }

@@ -7,12 +7,14 @@
 #include "loop.h"
 #include "metrics.h"
 #include "pools.h"
+#include "presets.h"
 #include "socket.h"
 #include "store.h"
 
 struct server {
 	const struct config *config;
 	struct pools *pools;
+	struct presets *presets;
 	struct store *store;
 	struct fair *fair;
 	struct commit *commit;

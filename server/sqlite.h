@@ -20,12 +20,13 @@
  * a column follows "Changing the stored form" in HACKING.md: a new number, a step in sqlite_file.c, a dump in
  * tests/store.
  */
-#define STORE_VERSION 1
+#define STORE_VERSION 2
 
 struct sqlite_file {
 	char *path; /* without symbolic links, so that every name of a file has the same lock */
 	int lock;	/* descriptor of PATH-lock, -1: none */
 	sqlite3 *db;
+	uint64_t version; /* of the stored form, as it lay there */
 };
 
 /* sqlite_place_make makes the folders of a path that are missing. */
@@ -40,7 +41,8 @@ char *sqlite_place_folder(const char *path, char error[STORE_ERROR_MAX]);
 /* sqlite_place_sync makes the names in a folder durable. */
 bool sqlite_place_sync(const char *folder, char error[STORE_ERROR_MAX]);
 
-/* sqlite_file_open locks, verifies, makes or migrates the file for a server; sqlite_file_look opens it only to read. */
+/* sqlite_file_open locks, verifies, makes or migrates the file for a server; sqlite_file_look opens it only to read, one of
+ * an older form as a copy in memory. */
 bool sqlite_file_open(struct sqlite_file *file, const char *path, enum store_durability durability,
 					  char error[STORE_ERROR_MAX]);
 bool sqlite_file_look(struct sqlite_file *file, const char *path, char error[STORE_ERROR_MAX]);

@@ -29,9 +29,10 @@ static bool read_all(const struct sqlite_file *file, struct fair *fair, FILE *ou
 		!sqlite_read_state(file, fair, INT64_MAX, &counts, error) || !sqlite_read_token(file, &next_token, error))
 		return false;
 	return fprintf(out,
-				   "%s is whole (stored form %d)\npools %" PRIu64 "\ntenants %" PRIu64 "\nactive leases %" PRIu64
-				   "\nplaces %" PRIu64 "\nremembered leases %" PRIu64 "\nnext token %" PRIu64 "\n",
-				   file->path, STORE_VERSION, pools.count, counts.tenants, counts.active, counts.places,
+				   "%s is whole (stored form %" PRIu64 ")\npools %" PRIu64 "\ntenants %" PRIu64
+				   "\nactive leases %" PRIu64 "\nplaces %" PRIu64 "\nremembered leases %" PRIu64 "\nnext token %" PRIu64
+				   "\n",
+				   file->path, file->version, pools.count, counts.tenants, counts.active, counts.places,
 				   counts.remembered, next_token) > 0 ||
 		   sqlite_fail(error, "the result cannot be written");
 }

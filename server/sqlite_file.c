@@ -45,6 +45,22 @@ static const char *const steps[] = {
 	" FROM leases WHERE state = 'active' ORDER BY pool, tenant, number;"
 	"CREATE VIEW waiting AS SELECT pool, tenant, label, datetime(arrived_ns / 1000000000, 'unixepoch') AS since"
 	" FROM leases WHERE state = 'pending' ORDER BY pool, number;",
+
+	"ALTER TABLE pools ADD COLUMN policy TEXT NOT NULL DEFAULT 'equal';"
+	"ALTER TABLE pools ADD COLUMN draining INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE pools ADD COLUMN cordoned TEXT NOT NULL DEFAULT '';"
+	"ALTER TABLE pools ADD COLUMN slot_rest_ns INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE pools ADD COLUMN max_lease_ns INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE pools ADD COLUMN pass_over_ns INTEGER NOT NULL DEFAULT 5000000000;"
+	"ALTER TABLE pools ADD COLUMN priority_step_ns INTEGER NOT NULL DEFAULT 30000000000;"
+	"ALTER TABLE pools ADD COLUMN slot_urls TEXT NOT NULL DEFAULT '';"
+	"ALTER TABLE tenants ADD COLUMN weight INTEGER NOT NULL DEFAULT 1000;"
+	"ALTER TABLE tenants ADD COLUMN reserved_slots INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE tenants ADD COLUMN max_slots INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE tenants ADD COLUMN max_waiting INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE leases ADD COLUMN priority INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE leases ADD COLUMN max_lease_ns INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE leases ADD COLUMN max_ns INTEGER NOT NULL DEFAULT 0;",
 };
 
 static_assert(sizeof(steps) / sizeof(steps[0]) == STORE_VERSION, "there is a step for every version");
@@ -79,7 +95,7 @@ static bool fail_corrupt(const struct sqlite_file *file, const char *what, char 
 
 bool sqlite_error(const struct sqlite_file *file, char error[STORE_ERROR_MAX])
 {
-	int code = sqlite3_errcode(file->db) & 0xff;     /* the rest tells where it was met */
+	int code = sqlite3_errcode(file->db) & 0xff; /* the rest tells where it was met */
 	int system = sqlite3_system_errno(file->db);
 	bool has_errno = (code == SQLITE_IOERR || code == SQLITE_CANTOPEN) && system != 0;
 
@@ -350,6 +366,29 @@ bool sqlite_file_open(struct sqlite_file *file, const char *path, enum store_dur
 	return false;
 }
 
+/* look_at_copy migrates a copy in memory: the file is only read. */
+static bool look_at_copy(struct sqlite_file *file, char *error)
+{
+	sqlite3 *copy = NULL;
+	sqlite3_backup *backup = NULL;
+	int code = sqlite3_open_v2(":memory:", &copy, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL);
+
+	if (code == SQLITE_OK)
+		backup = sqlite3_backup_init(copy, "main", file->db, "main");
+	if (backup) {
+		sqlite3_backup_step(backup, -1);
+		code = sqlite3_backup_finish(backup);
+	}
+	if (!backup || code != SQLITE_OK) {
+		sqlite_fail(error, "%s cannot be copied into memory: %s", file->path, sqlite3_errmsg(copy));
+		sqlite3_close(copy);
+		return false;
+	}
+	disconnect(file);
+	file->db = copy;
+	return migrate(file, error);
+}
+
 bool sqlite_file_look(struct sqlite_file *file, const char *path, char error[STORE_ERROR_MAX])
 {
 	bool is_new;
@@ -357,7 +396,9 @@ bool sqlite_file_look(struct sqlite_file *file, const char *path, char error[STO
 	*file = (struct sqlite_file){.lock = -1};
 	if (sqlite_place_find(file, path, error) && verify_header(file, &is_new, error) &&
 		(!is_new || sqlite_fail(error, "%s is missing or empty", file->path)) &&
-		connect(file, file->path, SQLITE_OPEN_READONLY, error) && verify(file, "PRAGMA integrity_check(1)", error))
+		connect(file, file->path, SQLITE_OPEN_READONLY, error) && verify(file, "PRAGMA integrity_check(1)", error) &&
+		sqlite_file_number(file, "PRAGMA user_version", &file->version, error) &&
+		(file->version == STORE_VERSION || look_at_copy(file, error)))
 		return true;
 	sqlite_file_close(file);
 	return false;

@@ -16,6 +16,7 @@
 #define INSTANCES_TEXT_MAX ((size_t)FAIR_INSTANCES_MAX * (FAIR_NAME_MAX + 1))
 #define SLOT_IDS_TEXT_MAX ((size_t)FAIR_SLOTS_MAX * 8)
 #define CALCULATOR_MAX 65536
+#define URLS_MAX ((size_t)1000000000) /* SQLite's own limit of a text */
 
 /* The columns are read one after the other; `fault` names the first that holds what it must not. */
 struct row {
@@ -116,6 +117,28 @@ static enum fair_reason read_reason(struct row *row)
 	return FAIR_REASON_NONE;
 }
 
+static enum fair_policy read_policy(struct row *row)
+{
+	enum fair_policy policy = FAIR_POLICY_EQUAL;
+
+	if (!parse_policy(read_text(row, 1, FAIR_NAME_MAX), &policy))
+		row_fault(row);
+	return policy;
+}
+
+/* read_priority reads the only number that may be negative. */
+static int32_t read_priority(struct row *row)
+{
+	int i = row->column++;
+	sqlite3_int64 number = sqlite3_column_int64(row->statement, i);
+
+	if (sqlite3_column_type(row->statement, i) == SQLITE_INTEGER && number >= -FAIR_PRIORITY_MAX &&
+		number <= FAIR_PRIORITY_MAX)
+		return (int32_t)number;
+	row_fault(row);
+	return 0;
+}
+
 static char *copy_text(struct row *row, const char *text)
 {
 	obstack_printf(&row->texts, "%s", text);
@@ -189,7 +212,7 @@ struct pools {
 static bool take_pool(struct row *row, void *context, char *error)
 {
 	const struct pools *pools = context;
-	struct store_pool pool = {.slot_urls = ""};
+	struct store_pool pool = {0};
 
 	pool.core.pool = read_name(row);
 	pool.core.max_slots = (uint32_t)read_number(row, 1, FAIR_SLOTS_MAX);
@@ -198,6 +221,14 @@ static bool take_pool(struct row *row, void *context, char *error)
 	pool.core.tenant_max_waiting = (uint32_t)read_number(row, 0, UINT32_MAX);
 	pool.share_calculator = read_text(row, 0, CALCULATOR_MAX);
 	pool.configured = read_number(row, 0, 1) == 1;
+	pool.core.policy = read_policy(row);
+	pool.core.draining = read_number(row, 0, 1) == 1;
+	pool.core.cordoned = read_slot_ids(row, &pool.core.num_cordoned);
+	pool.core.slot_rest_ns = read_number(row, 0, NUMBER_MAX);
+	pool.core.max_lease_ns = read_number(row, 0, NUMBER_MAX);
+	pool.core.pass_over_ns = read_number(row, 0, NUMBER_MAX);
+	pool.core.priority_step_ns = read_number(row, 0, NUMBER_MAX);
+	pool.slot_urls = read_text(row, 0, URLS_MAX);
 	if (row->fault)
 		return sqlite_fail(error, "%s: pool '%s': column %s holds what it must not: restore a backup", row->file->path,
 						   pool.core.pool, row->fault);
@@ -210,7 +241,8 @@ bool sqlite_read_pools(const struct sqlite_file *file, bool (*each)(void *contex
 	struct pools pools = {.each = each, .context = context};
 
 	return each_row(file,
-					"SELECT name, max_slots, min_share, max_waiting, tenant_max_waiting, share_calculator, configured"
+					"SELECT name, max_slots, min_share, max_waiting, tenant_max_waiting, share_calculator, configured,"
+					" policy, draining, cordoned, slot_rest_ns, max_lease_ns, pass_over_ns, priority_step_ns, slot_urls"
 					" FROM pools ORDER BY name",
 					take_pool, &pools, error);
 }
@@ -250,6 +282,10 @@ static bool take_tenant(struct row *row, void *context, char *error)
 	record.anonymous = read_number(row, 0, 1) == 1;
 	record.revoke_below = read_number(row, 0, NUMBER_MAX);
 	record.instances = read_instances(row, &record.num_instances);
+	record.policy.weight = (uint32_t)read_number(row, 0, FAIR_WEIGHT_MAX);
+	record.policy.reserved_slots = (uint32_t)read_number(row, 0, FAIR_SLOTS_MAX);
+	record.policy.max_slots = (uint32_t)read_number(row, 0, FAIR_SLOTS_MAX);
+	record.policy.max_waiting = (uint32_t)read_number(row, 0, UINT32_MAX);
 	if (!row->fault)
 		err = fair_restore_tenant(restoring->fair, restoring->now, &record);
 	restoring->counts.tenants++;
@@ -292,6 +328,9 @@ static bool take_lease(struct row *row, void *context, char *error)
 	record.arrived_ns = read_number(row, 0, NUMBER_MAX);
 	record.granted_ns = read_number(row, 0, NUMBER_MAX);
 	record.ended_ns = read_number(row, 0, NUMBER_MAX);
+	record.priority = read_priority(row);
+	record.max_lease_ns = read_number(row, 0, NUMBER_MAX);
+	record.max_ns = read_number(row, 0, NUMBER_MAX);
 	if (!row->fault)
 		err = fair_restore_lease(restoring->fair, restoring->now, &record);
 	count_lease(&restoring->counts, record.state);
@@ -304,19 +343,19 @@ static bool take_lease(struct row *row, void *context, char *error)
 #define LEASES                                                                                                         \
 	"SELECT number, id, pool, tenant, label, key, state, reason, slots, slot_ids, fencing_token, ttl_ns, "             \
 	"asked_ttl_ns,"                                                                                                    \
-	" arrived_ns, granted_ns, ended_ns FROM leases "
+	" arrived_ns, granted_ns, ended_ns, priority, max_lease_ns, max_ns FROM leases "
 
 bool sqlite_read_state(const struct sqlite_file *file, struct fair *fair, uint64_t now, struct sqlite_counts *ret,
 					   char error[STORE_ERROR_MAX])
 {
 	struct restoring restoring = {.fair = fair, .now = now};
-	bool ok =
-		each_row(file,
-				 "SELECT pool, tenant, number, closing, automatic, anonymous, revoke_below, instances FROM tenants"
-				 " ORDER BY number",
-				 take_tenant, &restoring, error) &&
-		each_row(file, LEASES "WHERE state <> 'ended' ORDER BY number", take_lease, &restoring, error) &&
-		each_row(file, LEASES "WHERE state = 'ended' ORDER BY ended_ns, number", take_lease, &restoring, error);
+	bool ok = each_row(file,
+					   "SELECT pool, tenant, number, closing, automatic, anonymous, revoke_below, instances, weight,"
+					   " reserved_slots, max_slots, max_waiting FROM tenants"
+					   " ORDER BY number",
+					   take_tenant, &restoring, error) &&
+			  each_row(file, LEASES "WHERE state <> 'ended' ORDER BY number", take_lease, &restoring, error) &&
+			  each_row(file, LEASES "WHERE state = 'ended' ORDER BY ended_ns, number", take_lease, &restoring, error);
 
 	*ret = restoring.counts;
 	return ok;

@@ -36,15 +36,18 @@ enum statement {
 static const char *const statements[STATEMENTS] = {
 	[BEGIN] = "BEGIN IMMEDIATE",
 	[COMMIT] = "COMMIT",
-	[PUT_LEASE] = ("INSERT OR REPLACE INTO leases(number, id, pool, tenant, label, key, state, reason, slots, slot_ids,"
-				   " fencing_token, ttl_ns, asked_ttl_ns, arrived_ns, granted_ns, ended_ns)"
-				   " VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"),
+	[PUT_LEASE] =
+		("INSERT OR REPLACE INTO leases(number, id, pool, tenant, label, key, state, reason, slots, slot_ids,"
+		 " fencing_token, ttl_ns, asked_ttl_ns, arrived_ns, granted_ns, ended_ns, priority, max_lease_ns, max_ns)"
+		 " VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"),
 	[DELETE_LEASE] = "DELETE FROM leases WHERE number = ?",
 	[PUT_TENANT] = ("INSERT OR REPLACE INTO tenants(pool, tenant, number, closing, automatic, anonymous, revoke_below,"
-					" instances) VALUES(?, ?, ?, ?, ?, ?, ?, ?)"),
+					" instances, weight, reserved_slots, max_slots, max_waiting)"
+					" VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"),
 	[DELETE_TENANT] = "DELETE FROM tenants WHERE pool = ? AND tenant = ?",
 	[PUT_POOL] = ("INSERT OR REPLACE INTO pools(name, max_slots, min_share, max_waiting, tenant_max_waiting,"
-				  " share_calculator, configured) VALUES(?, ?, ?, ?, ?, ?, ?)"),
+				  " share_calculator, configured, policy, draining, cordoned, slot_rest_ns, max_lease_ns, pass_over_ns,"
+				  " priority_step_ns, slot_urls) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"),
 	[DELETE_POOL] = "DELETE FROM pools WHERE name = ?",
 	[DELETE_POOL_TENANTS] = "DELETE FROM tenants WHERE pool = ?",
 	[DELETE_POOL_LEASES] = "DELETE FROM leases WHERE pool = ?",
@@ -100,6 +103,12 @@ static void put_number(struct writing *w, uint64_t number)
 		w->bound = false;
 }
 
+static void put_signed(struct writing *w, int64_t number)
+{
+	if (sqlite3_bind_int64(w->statement, ++w->column, number) != SQLITE_OK)
+		w->bound = false;
+}
+
 static void put_text(struct writing *w, const char *text)
 {
 	if (sqlite3_bind_text(w->statement, ++w->column, text, -1, SQLITE_STATIC) != SQLITE_OK)
@@ -139,12 +148,12 @@ static const char *state_code(enum fair_state state)
 	return codes[state];
 }
 
-static void put_slot_ids(struct writing *w, const struct fair_lease_record *record)
+static void put_slot_ids(struct writing *w, const uint32_t *slot_ids, uint32_t count)
 {
 	struct obstack *texts = &w->store->texts;
 
-	for (uint32_t i = 0; record->slot_ids && i < record->slots; i++)
-		obstack_printf(texts, "%s%u", i > 0 ? "," : "", (unsigned)record->slot_ids[i]);
+	for (uint32_t i = 0; i < count; i++)
+		obstack_printf(texts, "%s%u", i > 0 ? "," : "", (unsigned)slot_ids[i]);
 	obstack_1grow(texts, '\0');
 	put_text(w, obstack_finish(texts));
 }
@@ -175,13 +184,16 @@ static bool write_lease(struct sqlite_store *s, const struct batch_lease *lease)
 	put_text(&w, state_code(r->state));
 	put_text(&w, fair_reason_code(r->reason));
 	put_number(&w, r->slots);
-	put_slot_ids(&w, r);
+	put_slot_ids(&w, r->slot_ids, r->slot_ids ? r->slots : 0);
 	put_number(&w, r->fencing_token);
 	put_number(&w, r->ttl_ns);
 	put_number(&w, r->asked_ttl_ns);
 	put_number(&w, r->arrived_ns);
 	put_number(&w, r->granted_ns);
 	put_number(&w, r->ended_ns);
+	put_signed(&w, r->priority);
+	put_number(&w, r->max_lease_ns);
+	put_number(&w, r->max_ns == FAIR_NEVER ? 0 : r->max_ns);
 	return write_end(&w);
 }
 
@@ -200,6 +212,10 @@ static bool write_tenant(struct sqlite_store *s, const struct batch_tenant *tena
 	put_number(&w, r->anonymous);
 	put_number(&w, r->revoke_below);
 	put_instances(&w, r);
+	put_number(&w, r->policy.weight);
+	put_number(&w, r->policy.reserved_slots);
+	put_number(&w, r->policy.max_slots);
+	put_number(&w, r->policy.max_waiting);
 	return write_end(&w);
 }
 
@@ -214,6 +230,14 @@ static bool write_pool(struct sqlite_store *s, const struct store_pool *pool)
 	put_number(&w, pool->core.tenant_max_waiting);
 	put_text(&w, pool->share_calculator);
 	put_number(&w, pool->configured);
+	put_text(&w, fair_policy_code(pool->core.policy));
+	put_number(&w, pool->core.draining);
+	put_slot_ids(&w, pool->core.cordoned, pool->core.num_cordoned);
+	put_number(&w, pool->core.slot_rest_ns);
+	put_number(&w, pool->core.max_lease_ns);
+	put_number(&w, pool->core.pass_over_ns);
+	put_number(&w, pool->core.priority_step_ns);
+	put_text(&w, pool->slot_urls);
 	return write_end(&w);
 }
 

@@ -51,6 +51,28 @@ bool value_number(const char *text, uint64_t *ret_number)
 	return true;
 }
 
+bool value_thousandths(const char *text, uint64_t *ret)
+{
+	uint64_t whole, part = 0, place = 1000;
+
+	if (!digits(&text, &whole) || whole > UINT64_MAX / 1000 - 1)
+		return false;
+	if (*text == '.') {
+		const char *first = ++text;
+
+		if (!digits(&text, &part) || text - first > 3)
+			return false;
+		for (; first < text; first++)
+			place /= 10;
+	} else {
+		place = 0;
+	}
+	if (*text)
+		return false;
+	*ret = whole * 1000 + part * place;
+	return true;
+}
+
 bool value_bool(const char *text, bool *ret_value)
 {
 	bool yes = !strcmp(text, "true");

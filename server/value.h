@@ -18,6 +18,9 @@ bool value_number(const char *text, uint64_t *ret_number);
 /* value_fraction reads a number from 0 to 1. */
 bool value_fraction(const char *text, double *ret);
 
+/* value_thousandths reads a decimal number with at most three places, in thousandths. */
+bool value_thousandths(const char *text, uint64_t *ret);
+
 /* value_bool reads true or false. */
 bool value_bool(const char *text, bool *ret_value);
 

@@ -128,8 +128,48 @@ Test(decode, refuses_members_that_are_missing_unknown_or_of_the_wrong_type)
 		{"POST /leases", "{\"tenant_id\":\"a/b\"}", 422, "invalid-value", "/tenant_id"},
 		{"POST /leases", "{\"tenant_id\":\"\xc3\xa4\"}", 422, "invalid-value", "/tenant_id"},
 		{"POST /leases", "{\"tenant_id\":\"alice\",\"pool\":\"\"}", 422, "invalid-value", "/pool"},
-		{"POST /leases", "{\"tenant_id\":\"alice\",\"slots\":1}", 422, "invalid-value", "/slots"},
-		{"POST /leases", "{\"tenant_id\":\"alice\",\"priority\":0}", 422, "invalid-value", "/priority"},
+		{"POST /leases", "{\"tenant_id\":\"alice\",\"slots\":0}", 422, "invalid-value", "/slots"},
+		{"POST /leases", "{\"tenant_id\":\"alice\",\"slots\":1001}", 422, "invalid-value", "/slots"},
+		{"POST /leases", "{\"tenant_id\":\"alice\",\"slots\":1.5}", 422, "invalid-value", "/slots"},
+		{"POST /leases", "{\"tenant_id\":\"alice\",\"slots\":null}", 422, "invalid-value", "/slots"},
+		{"POST /leases", "{\"tenant_id\":\"alice\",\"priority\":11}", 422, "invalid-value", "/priority"},
+		{"POST /leases", "{\"tenant_id\":\"alice\",\"priority\":-11}", 422, "invalid-value", "/priority"},
+		{"POST /leases", "{\"tenant_id\":\"alice\",\"priority\":\"1\"}", 422, "invalid-value", "/priority"},
+		{"POST /leases", "{\"tenant_id\":\"alice\",\"max_lease_seconds\":0}", 422, "invalid-value",
+		 "/max_lease_seconds"},
+		{"POST /leases", "{\"tenant_id\":\"alice\",\"max_lease_seconds\":0.09}", 422, "invalid-value",
+		 "/max_lease_seconds"},
+		{"POST /leases", "{\"tenant_id\":\"alice\",\"max_lease_seconds\":2592001}", 422, "invalid-value",
+		 "/max_lease_seconds"},
+		{"PATCH /tenants/alice", "{\"weight\":0}", 422, "invalid-value", "/weight"},
+		{"PATCH /tenants/alice", "{\"weight\":0.0005}", 422, "invalid-value", "/weight"},
+		{"PATCH /tenants/alice", "{\"weight\":1.0005}", 422, "invalid-value", "/weight"},
+		{"PATCH /tenants/alice", "{\"weight\":1000.001}", 422, "invalid-value", "/weight"},
+		{"PATCH /tenants/alice", "{\"weight\":1e300}", 422, "invalid-value", "/weight"},
+		{"PATCH /tenants/alice", "{\"weight\":\"2\"}", 422, "invalid-value", "/weight"},
+		{"PATCH /tenants/alice", "{\"reserved_slots\":-1}", 422, "invalid-value", "/reserved_slots"},
+		{"PATCH /tenants/alice", "{\"max_slots\":0}", 422, "invalid-value", "/max_slots"},
+		{"PATCH /tenants/alice", "{\"max_waiting\":0}", 422, "invalid-value", "/max_waiting"},
+		{"PATCH /tenants/alice", "{\"wieght\":2}", 422, "invalid-value", "/wieght"},
+		{"PATCH /tenants/alice?pol=other", "{\"weight\":1}", 422, "invalid-value", "pol"},
+		{"PATCH /tenants/alice", NULL, 400, "bad-json", NULL},
+		{"PATCH /pools/default", "{\"draining\":1}", 422, "invalid-value", "/draining"},
+		{"PATCH /pools/default", "{\"draining\":null}", 422, "invalid-value", "/draining"},
+		{"PATCH /pools/default", "{\"cordoned\":null}", 422, "invalid-value", "/cordoned"},
+		{"PATCH /pools/default", "{\"cordoned\":3}", 422, "invalid-value", "/cordoned"},
+		{"PATCH /pools/default", "{\"cordoned\":[0,\"1\"]}", 422, "invalid-value", "/cordoned/1"},
+		{"PATCH /pools/default", "{\"cordoned\":[1,0,1]}", 422, "invalid-value", "/cordoned/2"},
+		{"PATCH /pools/default", "{\"cordoned\":[0,2]}", 422, "invalid-value", "/cordoned/1"},
+		{"PATCH /pools/default", "{\"cordoned\":[-1]}", 422, "invalid-value", "/cordoned/0"},
+		{"PATCH /pools/default", "{\"cordoned\":[1000000]}", 422, "invalid-value", "/cordoned/0"},
+		{"PATCH /pools/default", "{\"slot_rest_seconds\":-1}", 422, "invalid-value", "/slot_rest_seconds"},
+		{"PATCH /pools/default", "{\"slot_rest_seconds\":86401}", 422, "invalid-value", "/slot_rest_seconds"},
+		{"PATCH /pools/default", "{\"slot_rest_seconds\":null}", 422, "invalid-value", "/slot_rest_seconds"},
+		{"PATCH /pools/default", "{\"max_lease_seconds\":0.05}", 422, "invalid-value", "/max_lease_seconds"},
+		{"PATCH /pools/default", "{\"pass_over_seconds\":\"5s\"}", 422, "invalid-value", "/pass_over_seconds"},
+		{"PATCH /pools/default", "{\"priority_step_seconds\":90000}", 422, "invalid-value", "/priority_step_seconds"},
+		{"PATCH /pools/default", "{\"policy\":\"max_min\"}", 422, "invalid-value", "/policy"},
+		{"PATCH /pools/default", "{\"policy\":7}", 422, "invalid-value", "/policy"},
 		{"POST /leases", "{\"tenant_id\":\"alice\",\"ttl\":5}", 422, "invalid-value", "/ttl"},
 		{"POST /leases", "{\"tenant_id\":\"alice\",\"a/b~c\":5}", 422, "invalid-value", "/a~1b~0c"},
 		{"POST /leases", "{\"tenant_id\":\"alice\",\"ttl_seconds\":\"30\"}", 422, "invalid-value", "/ttl_seconds"},
@@ -225,7 +265,7 @@ Test(decode, an_unknown_member_names_the_nearest_known_one)
 
 Test(decode, an_unknown_member_that_is_near_to_none_lists_the_known_ones)
 {
-	static const char *const members[] = {"slots", "priority", "x", ""};
+	static const char *const members[] = {"weight", "urgency", "x", ""};
 	struct world *w = world_create((struct world_config){0});
 	char more[64];
 
@@ -235,7 +275,8 @@ Test(decode, an_unknown_member_that_is_near_to_none_lists_the_known_ones)
 		snprintf(more, sizeof(more), ",\"%s\":5", members[i]);
 		e = acquire(w, "alice", more, NULL);
 		cr_expect_str_eq(fault_detail(e),
-						 "there is no such member; known are tenant_id, pool, ttl_seconds, wait_seconds, label",
+						 "there is no such member; known are tenant_id, pool, ttl_seconds, wait_seconds, label, slots, "
+						 "priority, max_lease_seconds",
 						 "%s: %s", members[i], fault_detail(e));
 	}
 	cr_expect_str_eq(fault_detail(ask(w, "GET /stats?nope=x", NULL)),
@@ -278,7 +319,12 @@ Test(decode, refuses_query_parameters_that_are_wrong)
 		{"POST /leases?wait=1s1m", "{\"tenant_id\":\"alice\"}", 422, "invalid-value", "wait"},
 		{"POST /leases?wait=1e1", "{\"tenant_id\":\"alice\"}", 422, "invalid-value", "wait"},
 		{"POST /leases?tenant_id=bob", "{\"tenant_id\":\"alice\"}", 422, "invalid-value", "tenant_id"},
-		{"DELETE /leases?tenant_id=alice&revoke=true", NULL, 422, "invalid-value", "revoke"},
+		{"DELETE /leases?revoke=true", NULL, 422, "invalid-value", "revoke"},
+		{"DELETE /leases?revoke=true&state=active", NULL, 422, "invalid-value", "revoke"},
+		{"DELETE /leases?revoke=true&pool=nowhere", NULL, 404, "pool-not-found", NULL},
+		{"DELETE /leases?revoke=true&tenant_id=nobody", NULL, 404, "tenant-not-found", NULL},
+		{"DELETE /leases?revoke=true&pool=default&state=ended", NULL, 422, "invalid-value", "state"},
+		{"DELETE /leases?revoke=false&pool=default&tenant_id=alice", NULL, 422, "invalid-value", "Idempotency-Key"},
 		{"DELETE /leases?tenant_id=alice", NULL, 422, "invalid-value", "Idempotency-Key"},
 		{"DELETE /leases", NULL, 422, "invalid-value", "tenant_id"},
 		{"DELETE /tenants/alice?force=true&instance=p", NULL, 422, "invalid-value", "force"},

@@ -115,6 +115,8 @@ static void add_pool(struct world *w, const char *name, uint32_t slots, const st
 		.min_share = config->min_share > 0 ? config->min_share : 1,
 		.max_waiting = config->max_waiting > 0 ? config->max_waiting : 10000,
 		.tenant_max_waiting = config->tenant_max_waiting > 0 ? config->tenant_max_waiting : 1000,
+		.pass_over_ns = FAIR_PASS_OVER_NS,
+		.priority_step_ns = FAIR_PRIORITY_STEP_NS,
 	};
 
 	if (fair_pool_add(w->fair, &pool) != FAIR_OK)

@@ -38,6 +38,7 @@ static void each_refusal(struct world *w)
 	static const char *const lines[] = {"POST /tenants",
 										"GET /tenants",
 										"GET /tenants/alice",
+										"PATCH /tenants/alice",
 										"DELETE /tenants/alice",
 										"POST /leases",
 										"GET /leases",
@@ -80,6 +81,7 @@ static void leases(struct world *w)
 
 	acquire(w, "alice", "", "k");
 	acquire(w, "nobody", "", NULL);
+	acquire(w, "alice", ",\"slots\":3", NULL);
 	acquire(w, "alice", ",\"pool\":\"nowhere\"", NULL);
 	acquire(w, "bob", ",\"wait_seconds\":5", "place");
 	acquire(w, "bob", ",\"wait_seconds\":0", NULL);
@@ -114,6 +116,8 @@ static void leases(struct world *w)
 	ask_key(w, "DELETE /leases?tenant_id=alice", NULL, "");
 	ask(w, "GET /pools", NULL);
 	ask(w, "GET /pools/default", NULL);
+	ask(w, "DELETE /leases?revoke=true&pool=nowhere", NULL);
+	ask(w, "DELETE /leases?revoke=true&pool=other", NULL);
 }
 
 static void pools(struct world *w)
@@ -123,6 +127,9 @@ static void pools(struct world *w)
 	ask(w, "PUT /pools/farm", "{\"max_slots\":1,\"slot_urls\":[\"ws://farm:9222/0\"]}");
 	ask(w, "PUT /pools/farm", "{\"max_slots\":2}");
 	ask(w, "PUT /pools/a%2Fb", "{\"max_slots\":2}");
+	ask(w, "PATCH /pools/farm",
+		"{\"policy\":\"max-min\",\"cordoned\":[1],\"max_lease_seconds\":60,\"slot_rest_seconds\":0.5}");
+	ask(w, "GET /stats?pool=farm", NULL);
 	ask(w, "PATCH /pools/farm", "{\"min_share\":2}");
 	ask(w, "PATCH /pools/nowhere", "{\"min_share\":2}");
 	ask(w, "POST /tenants", "{\"tenant_id\":\"erin\",\"pool\":\"farm\"}");
@@ -152,6 +159,9 @@ static void tenants(struct world *w)
 	ask(w, "POST /tenants", "{\"tenant_id\":\"carol\",\"instance\":\"p2\"}");
 	ask(w, "POST /tenants", "{\"tenant_id\":\"carol\",\"pool\":\"nowhere\"}");
 	ask(w, "GET /tenants/carol", NULL);
+	ask(w, "PATCH /tenants/carol", "{\"max_slots\":3,\"max_waiting\":7}");
+	ask(w, "PATCH /tenants/carol", "{\"weight\":2.5}");
+	ask(w, "PATCH /tenants/nobody", "{}");
 	ask(w, "DELETE /tenants/carol?instance=p1", NULL);
 	ask(w, "DELETE /tenants/carol", NULL);
 	ask(w, "DELETE /tenants/carol", NULL);

@@ -74,6 +74,27 @@ Test(config, files_that_are_wrong)
 		{"[pool a b]\nmax_slots = 5\n", ":1:", "pool"},
 		{"[pool a]\nlisten = 127.0.0.1:0\n", ":2:", "listen"},
 		{"[pool a]\nmax_slots = 5\nmin_share = 6\n", ":3:", "min_share"},
+		{"policy = max_min\n", ":1:", "policy is 'max_min', but must be equal or max-min"},
+		{"max_lease = 50ms\n", ":1:", "100ms or more, or 0 for none"},
+		{"slot_rest = 25h\n", ":1:", "24h"},
+		{"slot_urls = a:0 b:1\n", ":1:", "max_slots 10"},
+		{"slot_urls = nowhere\n", ":1:", "no address"},
+		{"[tenant]\nweight = 2\n", ":1:", "[tenant NAME]"},
+		{"[tenant a b c]\n", ":1:", "[tenant NAME]"},
+		{"[tenant a/b]\n", ":1:", "A-Z a-z 0-9"},
+		{"[tenant a]\ntll = 5s\n", ":2:", "'tll' is not a key of a tenant"},
+		{"[tenant a]\nmin_share = 5\n", ":2:", "'min_share' is not a key of a tenant"},
+		{"[tenant a]\nmax_slots = 5\nmax_slots = 6\n", ":3:", "was set before at"},
+		{"policy = max-min\n[tenant a]\nweight = 0\n", ":3:", "from 0.001 to 1000"},
+		{"policy = max-min\n[tenant a]\nweight = 1.0005\n", ":3:", "thousandths"},
+		{"policy = max-min\n[tenant a]\nweight = 1001\n", ":3:", "1001"},
+		{"policy = max-min\n[tenant a]\nweight = .5\n", ":3:", ".5"},
+		{"max_slots = 5\n[tenant a]\nweight = 2\n", ":2:", "policy equal of pool 'default'"},
+		{"max_slots = 5\n[tenant a]\nreserved_slots = 2\n", ":2:", "use policy max-min"},
+		{"max_slots = 5\n[tenant a far]\nmax_slots = 2\n", ":2:", "pool 'far' of tenant 'a' is not there"},
+		{"policy = max-min\n[tenant a]\nreserved_slots = 3\nmax_slots = 2\n", ":2:", "more than its max_slots 2"},
+		{"policy = max-min\n[tenant a]\nreserved_slots = 6\n[tenant b]\nreserved_slots = 5\n", ":",
+		 "reserved_slots of the tenants of pool 'default' are 11, more than its max_slots 10"},
 	};
 	const char *dir = temp_dir();
 
@@ -199,7 +220,8 @@ Test(config, what_a_section_does_not_name_is_as_at_the_top)
 
 #define POOL(name, slots, share, calculator, waiting, tenant)                                                          \
 	"\n[pool " name "]\nmax_slots = " slots "\nmin_share = " share "\npolicy = equal\nshare_calculator =" calculator   \
-	"\nslot_urls =\nmax_waiting = " waiting "\ntenant_max_waiting = " tenant "\n"
+	"\nslot_urls =\nmax_lease = 0s\nslot_rest = 0s\npass_over = 5s\npriority_step = 30s\nmax_waiting = " waiting       \
+	"\ntenant_max_waiting = " tenant "\n"
 	check_print(file, NULL, POOL("a", "50", "2", " max_slots", "10000", "1000") POOL("b", "4", "1", "", "7", "1000"));
 	check_print(file, environment, POOL("a", "55", "2", " max_slots", "10000", "9") POOL("b", "4", "1", "", "7", "9"));
 	check_print(flags, environment, POOL("a", "60", "2", " max_slots", "10000", "9") POOL("b", "4", "1", "", "7", "9"));
@@ -359,4 +381,25 @@ Test(config, a_share_calculator_and_pools_from_a_file_serve)
 	reply = call(server, "GET", "/pools/other", NULL, NULL);
 	cr_assert(reply->status == 200 && number_of(reply, "total_active_slots") == 1, "%s", reply->body);
 	server_stop(server);
+}
+
+Test(config, tenants_are_printed_as_they_can_be_read)
+{
+	const char *dir = temp_dir(), *words, *again;
+	const char *path =
+		temp_file(dir, "f.conf",
+				  "policy = max-min\nslot_urls = ws://farm/{slot}\n[tenant alice]\nweight = 0.5\nmax_waiting = 7\n"
+				  "[pool farm]\nmax_slots = 4\nmax_lease = 1h30m\n[tenant alice farm]\nreserved_slots = 2\n"
+				  "[tenant alice default]\nmax_slots = 3\n");
+	static const char wanted[] =
+		"\n[tenant alice default]\nweight = 0.500\nreserved_slots = 0\nmax_slots = 3\nmax_waiting = 7\n"
+		"\n[tenant alice farm]\nweight = 1.000\nreserved_slots = 2\nmax_slots = 0\nmax_waiting = 0\n";
+
+	cr_assert(run_once((const char *[]){"--print-config", "--config", path, NULL}, NULL, &words) == 0, "%s", words);
+	cr_assert(strstr(words, wanted), "%s", words);
+	cr_assert(strstr(words, "\nslot_urls = ws://farm/{slot}\n") && strstr(words, "\nmax_lease = 1h30m\n"), "%s", words);
+	cr_assert(strstr(words, "[pool farm]\nmax_slots = 4\nmin_share = 1\npolicy = max-min\n"), "%s", words);
+	again = temp_file(dir, "again.conf", words);
+	cr_assert(run_once((const char *[]){"--print-config", "--config", again, NULL}, NULL, &words) == 0, "%s", words);
+	cr_assert(strstr(words, wanted), "%s", words);
 }

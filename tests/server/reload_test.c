@@ -157,3 +157,110 @@ Test(reload, operators_are_in_the_audit_with_request_id_and_address)
 	server_says(server, "\"act\":\"force\",\"pool\":\"default\",\"tenant_id\":\"alice\",\"request_id\":");
 	server_stop(server);
 }
+
+/* ---- tenants ---- */
+
+static struct reply *tenant(struct server *server)
+{
+	return call(server, "GET", "/tenants/alice", NULL, NULL);
+}
+
+Test(reload, a_tenant_begins_with_what_the_file_says)
+{
+	const char *path = temp_file(
+		temp_dir(), "f.conf",
+		"policy = max-min\n[tenant alice]\nweight = 2.5\nreserved_slots = 2\nmax_slots = 4\nmax_waiting = 9\n");
+	struct server *server = server_start("--config", path, NULL);
+	struct reply *reply;
+
+	must_acquire(server, "alice", "", NULL);
+	must_acquire(server, "bob", "", NULL);
+	reply = tenant(server);
+	cr_assert(number_of(reply, "weight") == 2.5 && number_of(reply, "reserved_slots") == 2, "%s", reply->body);
+	cr_assert(number_of(reply, "max_slots") == 4 && number_of(reply, "max_waiting") == 9, "%s", reply->body);
+	reply = call(server, "GET", "/tenants/bob", NULL, NULL);
+	cr_assert(number_of(reply, "weight") == 1 && number_of(reply, "reserved_slots") == 0, "%s", reply->body);
+	/* Reserves count before the tenant is there. */
+	refused(call(server, "PATCH", "/tenants/bob", "{\"reserved_slots\":9}", NULL), 422, "invalid-value");
+	server_stop(server);
+}
+
+Test(reload, sets_tenants_back_to_the_file_and_logs_each_difference)
+{
+	const char *dir = temp_dir();
+	const char *path =
+		temp_file(dir, "f.conf", "policy = max-min\n[tenant alice]\nweight = 2\n[tenant bob]\nmax_slots = 1\n");
+	struct server *server = server_start("--config", path, NULL);
+	struct reply *reply;
+
+	must_acquire(server, "alice", "", NULL);
+	must_acquire(server, "bob", "", NULL);
+	cr_assert(call(server, "PATCH", "/tenants/alice", "{\"weight\":5,\"max_waiting\":3}", NULL)->status == 200);
+	reload(server, dir, "policy = max-min\n[tenant alice]\nweight = 3\n", "the configuration was read again");
+	server_says(
+		server,
+		"changes a tenant\",\"tenant_id\":\"alice\",\"pool\":\"default\",\"key\":\"weight_thousandths\",\"was\":5000,"
+		"\"is\":3000}");
+	server_says(server, "\"tenant_id\":\"alice\",\"pool\":\"default\",\"key\":\"max_waiting\",\"was\":3,\"is\":0}");
+	server_says(server, "\"tenant_id\":\"bob\",\"pool\":\"default\",\"key\":\"max_slots\",\"was\":1,\"is\":0}");
+	reply = tenant(server);
+	cr_assert(number_of(reply, "weight") == 3 && number_of(reply, "max_waiting") == 1000, "%s", reply->body);
+	server_stop(server);
+}
+
+/* Slots and reserves depend on each other: in whichever order they are written, what fits in the end is taken. */
+Test(reload, moves_reserves_and_slots_together)
+{
+	const char *dir = temp_dir();
+	const char *path =
+		temp_file(dir, "f.conf", "policy = max-min\nmax_slots = 10\n[tenant alice]\nreserved_slots = 8\n");
+	struct server *server = server_start("--config", path, NULL);
+
+	must_acquire(server, "alice", "", NULL);
+	must_acquire(server, "bob", "", NULL);
+	reload(server, dir,
+		   "policy = max-min\nmax_slots = 4\n[tenant bob]\nreserved_slots = 3\n[tenant alice]\nreserved_slots = 1\n",
+		   "the configuration was read again");
+	cr_assert(stat_of(server, "max_slots") == 4);
+	cr_assert(number_of(tenant(server), "reserved_slots") == 1);
+	cr_assert(number_of(call(server, "GET", "/tenants/bob", NULL, NULL), "reserved_slots") == 3);
+	reload(server, dir, "policy = equal\nmax_slots = 4\n", "\"key\":\"policy\",\"was\":\"max-min\",\"is\":\"equal\"}");
+	server_says(server, "\"tenant_id\":\"bob\",\"pool\":\"default\",\"key\":\"reserved_slots\",\"was\":3,\"is\":0}");
+	cr_assert(number_of(tenant(server), "reserved_slots") == 0);
+	cr_assert_not(server_has_said(server, "cannot be set to the configuration"));
+	server_stop(server);
+}
+
+/* What a tenant was given at run time may stand against the file: that is said, and the rest is done. */
+Test(reload, says_what_cannot_be_set)
+{
+	const char *dir = temp_dir(), *path = temp_file(dir, "f.conf", "policy = max-min\nmax_slots = 10\n");
+	struct server *server = server_start("--config", path, NULL);
+
+	must_acquire(server, "alice", "", NULL);
+	cr_assert(call(server, "PATCH", "/tenants/alice", "{\"reserved_slots\":6}", NULL)->status == 200);
+	reload(server, dir, "policy = max-min\nmax_slots = 5\n[pool farm]\nmax_slots = 1\n",
+		   "the configuration was read again");
+	server_says(server,
+				"a pool cannot be set to the configuration\",\"pool\":\"default\",\"reason\":\"its tenants have more "
+				"reserved_slots than it would have slots\"}");
+	cr_assert(stat_of(server, "max_slots") == 10);
+	cr_assert(POOL_OF(server, "farm")->status == 200);
+	server_stop(server);
+}
+
+/* What an operator alone can say stays: neither a restart nor a SIGHUP begins to grant again. */
+Test(reload, keeps_drains_and_cordons)
+{
+	const char *dir = temp_dir(), *path = temp_file(dir, "f.conf", "max_slots = 4\n");
+	struct server *server = server_start("--config", path, NULL);
+	struct reply *reply = call(server, "PATCH", "/pools/default", "{\"draining\":true,\"cordoned\":[3,1]}", NULL);
+
+	cr_assert(json_is_false(json_object_get(reply->json, "transient")), "it is not set back: %s", reply->body);
+	reload(server, dir, "max_slots = 5\n", "the configuration was read again");
+	reply = POOL_OF(server, "default");
+	cr_assert(number_of(reply, "max_slots") == 5, "%s", reply->body);
+	cr_assert(json_is_true(json_object_get(reply->json, "draining")), "%s", reply->body);
+	cr_assert(json_array_size(json_object_get(reply->json, "cordoned")) == 2, "%s", reply->body);
+	server_stop(server);
+}

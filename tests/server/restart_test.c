@@ -350,6 +350,71 @@ Test(restart, the_configuration_changes_a_stored_pool_and_each_difference_is_log
 	server_stop(server);
 }
 
+/* Weights, reserves, caps, limits, slots, priority, max-lease, cordons, draining and addresses. */
+Test(restart, what_tenants_may_have_and_what_operators_said_lives_on)
+{
+	const char *store = new_store(), *id;
+	struct server *server = server_start("--store", store, NULL);
+	struct reply *reply;
+
+	reply = call(server, "PUT", "/pools/farm",
+				 "{\"max_slots\":4,\"policy\":\"max-min\",\"cordoned\":[3],\"slot_rest_seconds\":1.5,"
+				 "\"max_lease_seconds\":600,\"pass_over_seconds\":2,\"priority_step_seconds\":9,"
+				 "\"slot_urls\":[\"a:0\",\"a:1\",\"a:2\",\"a:3\"]}",
+				 NULL);
+	cr_assert(reply->status == 201, "%s", reply->body);
+	id = must_acquire(server, "alice", ",\"pool\":\"farm\",\"slots\":2,\"priority\":-4,\"max_lease_seconds\":300", "k");
+	reply = call(server, "PATCH", "/tenants/alice?pool=farm",
+				 "{\"weight\":2.5,\"reserved_slots\":1,\"max_slots\":3,\"max_waiting\":7}", NULL);
+	cr_assert(reply->status == 200, "%s", reply->body);
+	cr_assert(call(server, "PATCH", "/pools/farm", "{\"draining\":true}", NULL)->status == 200);
+	server_kill(server);
+	server = server_start("--store", store, NULL);
+	reply = call(server, "GET", "/tenants/alice?pool=farm", NULL, NULL);
+	cr_assert(number_of(reply, "weight") == 2.5 && number_of(reply, "reserved_slots") == 1, "%s", reply->body);
+	cr_assert(number_of(reply, "max_slots") == 3 && number_of(reply, "max_waiting") == 7, "%s", reply->body);
+	reply = call(server, "GET", "/pools/farm", NULL, NULL);
+	cr_assert_str_eq(text_of(reply, "policy"), "max-min");
+	cr_assert(json_is_true(json_object_get(reply->json, "draining")), "%s", reply->body);
+	cr_assert(json_integer_value(json_array_get(json_object_get(reply->json, "cordoned"), 0)) == 3, "%s", reply->body);
+	cr_assert(number_of(reply, "slot_rest_seconds") == 1.5 && number_of(reply, "max_lease_seconds") == 600, "%s",
+			  reply->body);
+	cr_assert(number_of(reply, "pass_over_seconds") == 2 && number_of(reply, "priority_step_seconds") == 9, "%s",
+			  reply->body);
+	reply = call(server, "GET", lease_path(id, ""), NULL, NULL);
+	cr_assert(number_of(reply, "slots") == 2 && number_of(reply, "priority") == -4, "%s", reply->body);
+	cr_assert_str_eq(json_string_value(json_array_get(json_object_get(reply->json, "slot_urls"), 1)), "a:1");
+	/* Its longest life goes on from the grant, and its key stands for all that was asked. */
+	cr_assert(acquire(server, "alice", ",\"pool\":\"farm\",\"slots\":2,\"priority\":-4,\"max_lease_seconds\":300", "k")
+				  ->status == 201);
+	refused(acquire(server, "alice", ",\"pool\":\"farm\",\"slots\":2,\"priority\":-4", "k"), 422,
+			"idempotency-key-reused");
+	refused(acquire(server, "bob", ",\"pool\":\"farm\",\"wait_seconds\":0", NULL), 429, "no-slot");
+	server_stop(server);
+}
+
+Test(restart, the_configuration_changes_a_stored_tenant_and_each_difference_is_logged)
+{
+	const char *store = new_store(), *dir = temp_dir();
+	const char *path = temp_file(dir, "f.conf", "policy = max-min\n[tenant alice]\nweight = 2\nreserved_slots = 8\n");
+	struct server *server = server_start("--store", store, "--config", path, NULL);
+
+	must_acquire(server, "alice", "", NULL);
+	must_acquire(server, "bob", "", NULL);
+	server_stop(server);
+	/* What was reserved before does not stand against what is reserved now. */
+	path = temp_file(dir, "f.conf",
+					 "policy = max-min\n[tenant bob]\nreserved_slots = 9\n[tenant alice]\nreserved_slots = 1\n");
+	server = server_start("--store", store, "--config", path, NULL);
+	server_says(
+		server,
+		"\"tenant_id\":\"alice\",\"pool\":\"default\",\"key\":\"weight_thousandths\",\"was\":2000,\"is\":1000}");
+	server_says(server, "\"tenant_id\":\"alice\",\"pool\":\"default\",\"key\":\"reserved_slots\",\"was\":8,\"is\":1}");
+	cr_assert(number_of(call(server, "GET", "/tenants/bob", NULL, NULL), "reserved_slots") == 9);
+	cr_assert_not(server_has_said(server, "cannot be set to the configuration"));
+	server_stop(server);
+}
+
 Test(restart, slots_past_the_end_of_a_shrunken_pool_stay_until_their_leases_end)
 {
 	const char *store = new_store(), *ids[4];

@@ -145,7 +145,8 @@ struct held *any_mine(void)
 
 /* ---- asking ---- */
 
-static struct exchange *send_call(enum kind kind, const char *method, const char *target, const char *body, const char *key)
+static struct exchange *send_call(enum kind kind, const char *method, const char *target, const char *body,
+								  const char *key)
 {
 	uint64_t asked = checker_asked(checker);
 	struct exchange *e = ask(&machine, method, target, body, key);

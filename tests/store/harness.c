@@ -231,8 +231,9 @@ static void tell_lease(FILE *out, const struct fair_lease_record *r)
 		fprintf(out, "%u;", r->slot_ids[i]);
 	fprintf(out,
 			" token=%" PRIu64 " ttl=%" PRIu64 " asked=%" PRIu64 " arrived=%" PRIu64 " granted=%" PRIu64
-			" ended=%" PRIu64 "\n",
-			r->fencing_token, r->ttl_ns, r->asked_ttl_ns, r->arrived_ns, r->granted_ns, r->ended_ns);
+			" ended=%" PRIu64 " priority=%d max=%" PRIu64 ",%" PRIu64 "\n",
+			r->fencing_token, r->ttl_ns, r->asked_ttl_ns, r->arrived_ns, r->granted_ns, r->ended_ns, (int)r->priority,
+			r->max_lease_ns, r->max_ns);
 }
 
 static void tell_tenant(FILE *out, const struct fair_tenant_record *r)
@@ -242,7 +243,8 @@ static void tell_tenant(FILE *out, const struct fair_tenant_record *r)
 			r->pool, r->tenant, r->closing, r->automatic, r->anonymous, r->revoke_below);
 	for (uint32_t i = 0; i < r->num_instances; i++)
 		fprintf(out, "%s;", r->instances[i]);
-	fprintf(out, "\n");
+	fprintf(out, " policy=%u,%u,%u,%u\n", r->policy.weight, r->policy.reserved_slots, r->policy.max_slots,
+			r->policy.max_waiting);
 }
 
 char *told_lease(const struct fair_lease_record *record)
@@ -288,8 +290,13 @@ enum fair_err __wrap_fair_restore_lease(struct fair *f, uint64_t now, const stru
 
 static bool tell_pool(void *context, const struct store_pool *p)
 {
-	fprintf(context, "pool %s %u %u %u %u '%s' %d\n", p->core.pool, p->core.max_slots, p->core.min_share,
+	fprintf(context, "pool %s %u %u %u %u '%s' %d ", p->core.pool, p->core.max_slots, p->core.min_share,
 			p->core.max_waiting, p->core.tenant_max_waiting, p->share_calculator, p->configured);
+	fprintf(context, "%s drain=%d cordon=", fair_policy_code(p->core.policy), p->core.draining);
+	for (uint32_t i = 0; i < p->core.num_cordoned; i++)
+		fprintf(context, "%u;", p->core.cordoned[i]);
+	fprintf(context, " %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64 " '%s'\n", p->core.slot_rest_ns,
+			p->core.max_lease_ns, p->core.pass_over_ns, p->core.priority_step_ns, p->slot_urls);
 	return true;
 }
 

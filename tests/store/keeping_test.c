@@ -55,7 +55,10 @@ Test(keeping, every_field_of_a_lease)
 									   .asked_ttl_ns = 3600000000001,
 									   .arrived_ns = 1900000000000000001,
 									   .granted_ns = 1900000000000000002,
-									   .ended_ns = 0};
+									   .ended_ns = 0,
+									   .priority = -10,
+									   .max_lease_ns = 3600000000003,
+									   .max_ns = 1900000000000000004};
 	struct batch_lease lease = {.record = record};
 	struct batch batch = {.leases = &lease, .lease_count = 1, .next_token = UINT64_C(1) << 53};
 	struct store *store = store_open(in_folder("s"));
@@ -177,8 +180,20 @@ Test(keeping, pools_are_those_that_were_kept_last)
 		{.core = {.pool = "zebra", .max_slots = FAIR_SLOTS_MAX, .min_share = 7, .max_waiting = UINT32_MAX},
 		 .share_calculator = "",
 		 .slot_urls = ""},
-		{.core = {.pool = "default", .max_slots = 10, .min_share = 1, .max_waiting = 100, .tenant_max_waiting = 20},
-		 .slot_urls = "",
+		{.core = {.pool = "default",
+				  .max_slots = 10,
+				  .min_share = 1,
+				  .max_waiting = 100,
+				  .tenant_max_waiting = 20,
+				  .policy = FAIR_POLICY_MAX_MIN,
+				  .draining = true,
+				  .cordoned = (const uint32_t[]){7, 0, 999999},
+				  .num_cordoned = 3,
+				  .slot_rest_ns = 1,
+				  .max_lease_ns = 2,
+				  .pass_over_ns = 3,
+				  .priority_step_ns = 4},
+		 .slot_urls = "ws://farm:9222/0 '" HIGH "'",
 		 .share_calculator = "max_slots // num_demanding_tenants -- '" HIGH "'",
 		 .configured = true},
 	};
@@ -193,8 +208,9 @@ Test(keeping, pools_are_those_that_were_kept_last)
 	cr_assert(store->ops->keep_pools(store, pools, 2, error), "%s", error);
 	store->ops->destroy(store);
 	expect(in_folder("s"),
-		   "token 0\npool default 10 1 100 20 'max_slots // num_demanding_tenants -- '" HIGH "'' 1\n"
-		   "pool zebra 1000000 7 4294967295 0 '' 0\n",
+		   "token 0\npool default 10 1 100 20 'max_slots // num_demanding_tenants -- '" HIGH "'' 1 "
+		   "max-min drain=1 cordon=7;0;999999; 1 2 3 4 'ws://farm:9222/0 '" HIGH "''\n"
+		   "pool zebra 1000000 7 4294967295 0 '' 0 equal drain=0 cordon= 0 0 0 0 ''\n",
 		   NULL, 0);
 }
 

@@ -163,8 +163,8 @@ bool machine_start(struct machine *m, const char *path, enum store_durability du
 		return false;
 	api.version = "0";
 	m->api = must(api_create(m->fair, &api, &hooks, m->now));
-	m->commit = must(commit_create(m->store,
-								   &(struct batch_source){.fair = m->fair, .get = pools_get, .context = m->pools}));
+	m->commit =
+		must(commit_create(m->store, &(struct batch_source){.fair = m->fair, .get = pools_get, .context = m->pools}));
 	commit_attach(m->commit, m->api);
 	api_clock(m->api, m->now, (int64_t)(m->now / MS));
 	api_set_readiness(m->api, m->now, API_READY);

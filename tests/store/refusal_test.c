@@ -76,8 +76,8 @@ Test(refusal, a_database_of_another_application)
 Test(refusal, a_newer_form)
 {
 	make_store(1);
-	sql(in_folder("s"), "PRAGMA user_version = 2");
-	refuses_untouched(in_folder("s"), "was written by a newer fairshared (stored form 2, this one knows up to 1)");
+	sql(in_folder("s"), "PRAGMA user_version = 3");
+	refuses_untouched(in_folder("s"), "was written by a newer fairshared (stored form 3, this one knows up to 2)");
 }
 
 static void make_newer_and_vanish(void)
@@ -85,7 +85,7 @@ static void make_newer_and_vanish(void)
 	sqlite3 *db;
 
 	child_requires(sqlite3_open(in_folder("s"), &db) == SQLITE_OK);
-	child_requires(sqlite3_exec(db, "PRAGMA user_version = 2", NULL, NULL, NULL) == SQLITE_OK);
+	child_requires(sqlite3_exec(db, "PRAGMA user_version = 3", NULL, NULL, NULL) == SQLITE_OK);
 }
 
 Test(refusal, a_newer_form_that_is_only_in_the_wal)
@@ -93,7 +93,7 @@ Test(refusal, a_newer_form_that_is_only_in_the_wal)
 	make_store(1);
 	in_child(make_newer_and_vanish);
 	cr_assert(exists(in_folder("s-wal")));
-	refuses_untouched(in_folder("s"), "was written by a newer fairshared (stored form 2, this one knows up to 1)");
+	refuses_untouched(in_folder("s"), "was written by a newer fairshared (stored form 3, this one knows up to 2)");
 }
 
 Test(refusal, a_page_of_garbage)
@@ -215,6 +215,17 @@ static const struct {
 	{"UPDATE leases SET tenant = '' WHERE number = 2", "lease 2: column tenant holds"},
 	{"UPDATE leases SET label = CAST(x'610062' AS TEXT) WHERE number = 2", "lease 2: column label holds"},
 	{"UPDATE leases SET ttl_ns = -1 WHERE number = 2", "lease 2: column ttl_ns holds"},
+	{"UPDATE leases SET priority = 11 WHERE number = 2", "lease 2: column priority holds"},
+	{"UPDATE leases SET priority = -11 WHERE number = 2", "lease 2: column priority holds"},
+	{"UPDATE leases SET max_lease_ns = -1 WHERE number = 2", "lease 2: column max_lease_ns holds"},
+	{"UPDATE leases SET max_ns = -1 WHERE number = 2", "lease 2: column max_ns holds"},
+	{"UPDATE tenants SET weight = 1000001", "tenant 'alice' of pool 'default': column weight holds"},
+	{"UPDATE tenants SET reserved_slots = -1", "tenant 'alice' of pool 'default': column reserved_slots holds"},
+	{"UPDATE tenants SET max_slots = 1000001", "tenant 'alice' of pool 'default': column max_slots holds"},
+	{"UPDATE pools SET policy = 'lottery'", "pool 'default': column policy holds"},
+	{"UPDATE pools SET draining = 2", "pool 'default': column draining holds"},
+	{"UPDATE pools SET cordoned = '1,x'", "pool 'default': column cordoned holds"},
+	{"UPDATE pools SET pass_over_ns = -1", "pool 'default': column pass_over_ns holds"},
 	{"UPDATE tenants SET closing = 2", "tenant 'alice' of pool 'default': column closing holds"},
 	{"UPDATE tenants SET instances = 'a  b'", "tenant 'alice' of pool 'default': column instances holds"},
 	{"UPDATE tenants SET pool = 'gone'", "tenant 'alice' of pool 'gone' does not fit the other rows (pool-not-found)"},

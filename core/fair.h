@@ -174,10 +174,11 @@ struct fair_pool_config {
 	void *calculator_context;
 	enum fair_policy policy;
 	bool draining;                  /* leases finish, nothing is granted */
-	const uint32_t *cordoned;       /* ids of slots that are not given out again; copied */
+	const uint32_t *cordoned;       /* ids of slots that are not given out again, below FAIR_SLOTS_MAX; copied. One at or above
+	                                   max_slots counts when the pool grows over it */
 	uint32_t num_cordoned;
-	uint64_t slot_rest_ns;          /* slots of leases that were not given back rest so long; 0: none */
-	uint64_t max_lease_ns;          /* the longest life of a lease; 0: none */
+	uint64_t slot_rest_ns;          /* slots of leases that were not given back rest so long; 0: none. At most FAIR_SPAN_MAX */
+	uint64_t max_lease_ns;          /* the longest life of a lease, from its grant; 0: none. At most FAIR_SPAN_MAX */
 	uint64_t pass_over_ns;          /* a big request that was passed over waits so long for slots to be saved for it */
 	uint64_t priority_step_ns;      /* a step of priority counts as so much earlier an arrival */
 };
@@ -197,7 +198,8 @@ FAIR_MUST_CHECK enum fair_err fair_pool_add(struct fair *f, const struct fair_po
 /*
  * fair_pool_set changes all values of a pool, or adds it. More slots are granted at once. Fewer take nothing away: none is
  * granted while as many are in use, and a slot id that is no more stays with its lease until that ends. Whoever waits
- * stays in line. FAIR_E_NO_MEMORY, FAIR_E_RESERVED (the reserves of tenants and presets are more than max_slots),
+ * stays in line, also while it drains. Slots that rest already rest as long as the new slot_rest_ns says; max_lease_ns is for
+ * the grants to come. FAIR_E_NO_MEMORY, FAIR_E_RESERVED (the reserves of tenants and presets are more than max_slots),
  * FAIR_E_POLICY (policy equal knows no weights and reserves, and some tenant or preset has one): nothing changed.
  */
 FAIR_MUST_CHECK enum fair_err fair_pool_set(struct fair *f, uint64_t now, const struct fair_pool_config *config,
@@ -273,7 +275,7 @@ struct fair_request {
 	bool auto_register;      /* register an unknown tenant (the anonymous registration, and one that goes by itself) */
 	uint32_t slots;          /* all or nothing; 0 counts as 1 */
 	int32_t priority;        /* within its tenant: -FAIR_PRIORITY_MAX..FAIR_PRIORITY_MAX */
-	uint64_t max_lease_ns;   /* the lease ends so long after its grant, or after the pool's max_lease_ns; 0: none */
+	uint64_t max_lease_ns;   /* at most FAIR_SPAN_MAX; the lease ends so long after its grant, or after the pool's max_lease_ns; 0: none */
 };
 
 /* Where a waiter stands. */

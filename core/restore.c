@@ -183,6 +183,12 @@ static bool slot_ids_are_sane(const struct fair_lease_record *r)
 	return true;
 }
 
+static bool max_is_sane(const struct fair_lease_record *r)
+{
+	return r->max_lease_ns <= FAIR_SPAN_MAX && (r->max_ns == FAIR_NEVER || r->max_ns <= r->granted_ns ||
+	                                            r->max_ns - r->granted_ns <= FAIR_SPAN_MAX);
+}
+
 static bool lease_record_is_sane(const struct fair_lease_record *r)
 {
 	bool counted = r->slots >= 1 && r->slots <= FAIR_LEASE_SLOTS_MAX;
@@ -193,7 +199,7 @@ static bool lease_record_is_sane(const struct fair_lease_record *r)
 
 	if (!name_is_sane(r->tenant) || !number_is_sane(r->number) || r->fencing_token >= NUMBER_MAX)
 		return false;
-	if (r->max_lease_ns > FAIR_SPAN_MAX || r->ttl_ns == 0 || r->asked_ttl_ns == 0 || strlen(r->label) > FAIR_LABEL_MAX)
+	if (!max_is_sane(r) || r->ttl_ns == 0 || r->asked_ttl_ns == 0 || strlen(r->label) > FAIR_LABEL_MAX)
 		return false;
 	if (r->key && (r->key_len == 0 || r->key_len > FAIR_KEY_MAX))
 		return false;

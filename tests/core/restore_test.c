@@ -948,6 +948,8 @@ Test(restore, a_lease_that_cannot_be_is_refused_and_leaves_nothing)
 	REFUSED_LEASE(FAIR_E_BAD_RECORD, r.number = UINT64_C(1) << 53);
 	REFUSED_LEASE(FAIR_E_BAD_RECORD, r.ttl_ns = 0);
 	REFUSED_LEASE(FAIR_E_BAD_RECORD, r.asked_ttl_ns = 0);
+	REFUSED_LEASE(FAIR_E_BAD_RECORD, r.max_lease_ns = FAIR_SPAN_MAX + 1);
+	REFUSED_LEASE(FAIR_E_BAD_RECORD, r.max_ns = FAIR_NEVER - 1);
 	REFUSED_LEASE(FAIR_E_BAD_RECORD, r.slots = 0);
 	REFUSED_LEASE(FAIR_E_BAD_RECORD, r.slots = FAIR_LEASE_SLOTS_MAX + 1);
 	REFUSED_LEASE(FAIR_E_BAD_RECORD, r.slots = 2; r.slot_ids = twice);

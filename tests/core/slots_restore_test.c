@@ -152,6 +152,58 @@ Test(slots_restore, a_slot_that_a_lease_holds_does_not_rest)
 	fair_destroy(old);
 }
 
+/* ---- requests for several slots ---- */
+
+static struct fair_lease_view acquire_three(struct fair *f, uint64_t now, uint8_t number)
+{
+	struct fair_request r = {.id = {{number}},
+							 .pool = "p",
+							 .tenant = "a",
+							 .label = "",
+							 .ttl_ns = 10000 * MS,
+							 .wait = true,
+							 .auto_register = true,
+							 .slots = 3};
+	struct fair_acquired got;
+
+	cr_assert_eq(fair_acquire(f, now, &r, &got), FAIR_OK);
+	fair_check(f, now);
+	return view_of(f, now, &r.id);
+}
+
+Test(big_leases, rest_and_are_withdrawn_with_all_their_slots)
+{
+	struct fair_lease_view v;
+	struct fair *f;
+
+	pool.max_slots = 4;
+	f = created();
+	v = acquire_three(f, 0, 1);
+	cr_assert_eq(v.state, FAIR_ACTIVE);
+	cr_assert_eq(fair_hold(f, 0, "p", true), FAIR_OK);
+	fair_withdraw(f, 10 * MS, &v.id);
+	check(f, 10 * MS);
+	cr_assert_eq(resting(f, 10 * MS), 0);
+	cr_assert_eq(fair_hold(f, 20 * MS, "p", false), FAIR_OK);
+	check(f, 20 * MS);
+	v = view_of(f, 20 * MS, &v.id);
+	cr_assert_eq(v.slots, 3);
+	cr_assert_eq(v.slot_ids[2], 2);
+	cr_assert_eq(fair_revoke(f, 100 * MS, &v.id), FAIR_OK);
+	check(f, 100 * MS);
+	cr_assert_eq(resting(f, 100 * MS), 3);
+	/* One slot is usable: three are again when all have rested. */
+	v = acquire_three(f, 200 * MS, 2);
+	cr_assert_eq(v.state, FAIR_PENDING);
+	fair_advance(f, 600 * MS - 1, 100);
+	check(f, 600 * MS - 1);
+	cr_assert_eq(view_of(f, 600 * MS - 1, &v.id).state, FAIR_PENDING);
+	fair_advance(f, 600 * MS, 100);
+	check(f, 600 * MS);
+	cr_assert_eq(view_of(f, 600 * MS, &v.id).slot_ids[0], 0);
+	fair_destroy(f);
+}
+
 /* ---- without memory ---- */
 
 static long allocations_left;

@@ -86,6 +86,18 @@ static bool resolve_new(struct sqlite_file *file, const char *path, char *error)
 	return file->path != NULL;
 }
 
+/* With a second name the file could have a second lock and a second WAL. */
+static bool is_only_name(const char *path, char *error)
+{
+	struct stat status;
+
+	if (stat(path, &status) != 0 || !S_ISREG(status.st_mode))
+		return sqlite_fail(error, "%s is not a regular file: name another file", path);
+	return status.st_nlink <= 1 ||
+		   sqlite_fail(error, "%s has another name, too (a hard link), by which another server could use it: remove that one",
+					   path);
+}
+
 bool sqlite_place_find(struct sqlite_file *file, const char *path, char error[STORE_ERROR_MAX])
 {
 	size_t length = strlen(path);
@@ -97,8 +109,7 @@ bool sqlite_place_find(struct sqlite_file *file, const char *path, char error[ST
 		return sqlite_fail(error, "%s is a folder: name a file in it", path);
 	file->path = realpath(path, NULL);
 	if (file->path)
-		return (stat(file->path, &status) == 0 && S_ISREG(status.st_mode)) ||
-			   sqlite_fail(error, "%s is not a regular file: name another file", path);
+		return is_only_name(file->path, error);
 	return errno == ENOENT ? resolve_new(file, path, error) : sqlite_fail_system(error, "cannot use", path);
 }
 

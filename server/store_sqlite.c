@@ -297,9 +297,20 @@ static void roll_back(struct sqlite_store *s)
 		(void)sqlite3_exec(s->file.db, "ROLLBACK", NULL, NULL, NULL);
 }
 
+/* What was written to a file that is removed or replaced by then is gone with the process. */
+static bool is_in_place(struct sqlite_store *s)
+{
+	int moved = 0;
+
+	(void)sqlite3_file_control(s->file.db, "main", SQLITE_FCNTL_HAS_MOVED, &moved);
+	return moved == 0 ||
+		   sqlite_fail(s->reason, "%s was removed, moved or replaced: put it back; a restart begins with what is there then",
+					   s->file.path);
+}
+
 static bool write_batch(struct sqlite_store *s, const struct batch *batch)
 {
-	s->failed = !(write_plain(s, BEGIN) && write_rows(s, batch) && write_plain(s, COMMIT));
+	s->failed = !(write_plain(s, BEGIN) && write_rows(s, batch) && write_plain(s, COMMIT) && is_in_place(s));
 	if (s->failed)
 		roll_back(s);
 	else

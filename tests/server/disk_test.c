@@ -140,6 +140,29 @@ Test(disk, that_is_full_when_the_server_is_killed_has_all_that_was_told)
 	server_stop(server);
 }
 
+/* What is written to a file without a name is not kept: nothing may be told of it. */
+Test(disk, that_has_lost_the_file_holds_grants_until_it_is_back)
+{
+	const char *dir = temp_dir(), *path = text_format("%s/s", dir), *away = text_format("%s/away", dir), *id;
+	struct server *server = server_start("--store", text_format("sqlite:%s", path), NULL);
+	uint64_t end;
+
+	id = must_acquire(server, "alice", "", NULL);
+	cr_assert(rename(path, away) == 0);
+	refused(acquire(server, "alice", "", NULL), 503, "store-unavailable");
+	server_says(server, "/s was removed, moved or replaced: put it back");
+	refused(call(server, "GET", "/readyz", NULL, NULL), 503, "store-unavailable");
+	cr_assert(heartbeat(server, id)->status == 200);
+	cr_assert(rename(away, path) == 0);
+	for (end = now_ms() + PATIENCE_MS; call(server, "GET", "/readyz", NULL, NULL)->status != 200;)
+		cr_assert(now_ms() < end, "the server does not come back");
+	must_acquire(server, "alice", "", NULL);
+	server_kill(server);
+	server = server_start("--store", text_format("sqlite:%s", path), NULL);
+	cr_assert(stat_of(server, "total_active_slots") == 2);
+	server_stop(server);
+}
+
 Test(disk, that_is_full_when_the_server_starts_is_said_so_and_nothing_is_lost)
 {
 	const char *dir = small_disk(DISK_BYTES), *store = text_format("sqlite:%s/s", dir), *file, *id, *words;

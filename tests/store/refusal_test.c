@@ -176,6 +176,19 @@ Test(refusal, a_second_server_by_any_name)
 	store->ops->destroy(store);
 }
 
+Test(refusal, a_file_with_two_names)
+{
+	struct store *store;
+
+	make_store(1);
+	cr_assert_eq(link(in_folder("s"), in_folder("hard")), 0);
+	cr_assert_not_null(strstr(store_refused(in_folder("s")), "/s has another name, too (a hard link)"));
+	cr_assert_not_null(strstr(store_refused(in_folder("hard")), "/hard has another name"));
+	cr_assert_eq(unlink(in_folder("hard")), 0);
+	store = store_open(in_folder("s"));
+	store->ops->destroy(store);
+}
+
 Test(refusal, a_read_only_folder)
 {
 	make_store(1);

@@ -263,6 +263,8 @@ uint64_t fair_next_deadline(const struct fair *f)
 		next = f->idle->idle_since + f->config.tenant_idle_ns;
 	if (turns_next_deadline(f) < next)
 		next = turns_next_deadline(f);
+	if (pool_work_deadline(f) < next)
+		next = pool_work_deadline(f);
 	if (pool_rest_deadline(f) < next)
 		next = pool_rest_deadline(f);
 	return next;

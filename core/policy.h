@@ -24,6 +24,8 @@ struct policy {
 	void (*changed)(struct fair *f, struct pool *p);
 	/* Does a slice of what is to be worked out; false when nothing is left. */
 	bool (*work)(struct fair *f, struct pool *p);
+	/* When work() has something to do at the latest; FAIR_NEVER: nothing, or it has begun. */
+	uint64_t (*deadline)(const struct pool *p);
 	/* Frees what work() has begun. */
 	void (*stop)(struct fair *f, struct pool *p);
 };

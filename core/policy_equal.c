@@ -62,6 +62,12 @@ static bool work(struct fair *f, struct pool *p)
 	return false;
 }
 
+static uint64_t deadline(const struct pool *p)
+{
+	(void)p;
+	return FAIR_NEVER;
+}
+
 static void stop(struct fair *f, struct pool *p)
 {
 	(void)f;
@@ -69,4 +75,4 @@ static void stop(struct fair *f, struct pool *p)
 }
 
 const struct policy policy_equal = {
-	.turn = turn, .limit = limit, .share = share, .changed = changed, .work = work, .stop = stop};
+	.turn = turn, .limit = limit, .share = share, .changed = changed, .work = work, .deadline = deadline, .stop = stop};

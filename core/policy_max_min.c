@@ -3,24 +3,26 @@
  * Policy max-min: weighted max-min fairness, work-conserving. Who holds least for its weight is next, so that nothing
  * idles beside a waiter; what the turns lead to is worked out as the shares, by filling the pool from empty:
  *
- *   1. the reserves: of what a tenant demands, as much as is reserved for it; what is reserved and not demanded stays so;
- *   2. up to min_share to each, a tenant at a time: those without a present waiter first, by oldest lease, then by oldest
- *      present waiter;
+ *   1. the reserves: of what a tenant demands, as much as is reserved for it; what is reserved and not demanded stays
+ * so;
+ *   2. up to min_share to each, a tenant at a time: those without a present waiter first, by oldest lease, then by
+ * oldest present waiter;
  *   3. each next slot to the lowest (filled + 1) / weight, up to its demand and cap; ties as in 2.
  *
- * A filling touches all tenants, so it is done in slices, from a copy of what they demand, and its result is stored when
- * it is done: shares are those of a moment ago. An idle tenant has the share that it would have if it asked for
+ * A filling touches all tenants, so it is done in slices, from a copy of what they demand, and its result is stored
+ * when it is done: shares are those of a moment ago. An idle tenant has the share that it would have if it asked for
  * everything: one more filling for each policy of a tenant that idle ones have.
  */
 #include "policy.h"
 
-#define PACE_NS UINT64_C(500000000)   /* shares are worked out so often at most */
-#define SLICE 64                      /* tenants or slots of one slice */
+#define PACE_NS UINT64_C(500000000)		   /* from the start of a filling to that of the next, at most ... */
+#define PACE_OF_SLICE_NS UINT64_C(1000000) /* ... and for each slice that it took */
+#define SLICE 64						   /* tenants or slots of one slice */
 #define LEVEL_ONE (UINT64_C(1) << 20)
 
 struct filler {
-	uint64_t number;              /* of the tenant */
-	uint64_t oldest;              /* present waiter, else lease */
+	uint64_t number; /* of the tenant */
+	uint64_t oldest; /* present waiter, else lease */
 	struct fair_tenant_policy policy;
 	uint32_t wants, filled;
 	bool waits;
@@ -31,18 +33,19 @@ enum stage { GATHER, RESERVES, MIN_SHARES, BULK, WEIGHTS, STORE, IDLE };
 /* One filling after the other: of those that demand, then with each kind of idle tenant as the last filler. */
 struct filling {
 	enum stage stage;
-	uint64_t cursor;              /* number of a tenant */
-	uint32_t at, count, room;     /* of fillers */
+	uint64_t cursor;		  /* number of a tenant */
+	uint32_t at, count, room; /* of fillers */
 	uint32_t max_slots, min_share;
 	uint32_t left;
-	bool gave;                    /* the pass of BULK under way: it gave something */
-	uint64_t weight;              /* of those that want more */
-	uint64_t level;               /* slots for each thousandth of weight, times LEVEL_ONE */
-	uint64_t demanded;            /* the reserves of all */
+	bool gave;		   /* the pass of BULK under way: it gave something */
+	uint64_t weight;   /* of those that want more */
+	uint64_t level;	   /* slots for each thousandth of weight, times LEVEL_ONE */
+	uint64_t demanded; /* the reserves of all */
 	uint32_t heap_count;
-	struct filler *fillers;       /* with room for one more */
-	uint32_t *heap;               /* of indices into fillers */
-	bool idle;                    /* the last filler is an idle one */
+	struct filler *fillers; /* with room for one more */
+	uint32_t *heap;			/* of indices into fillers */
+	uint32_t slices;
+	bool idle; /* the last filler is an idle one */
 };
 
 /* ---- whose turn ---- */
@@ -64,8 +67,11 @@ static uint32_t limit(const struct pool *p)
 
 static uint32_t share(const struct pool *p, const struct tenant *t)
 {
-	(void)p;
-	return t->filled;
+	uint32_t reserve = t->policy.reserved_slots;
+
+	if (t->fillings > 0)
+		return t->filled;
+	return reserve > p->config.min_share ? reserve : p->config.min_share; /* new: its first claim */
 }
 
 static void changed(struct fair *f, struct pool *p)
@@ -151,6 +157,7 @@ static bool start(struct fair *f, struct pool *p)
 	struct filling *x = memory_get(f, sizeof(*x));
 
 	p->filled_at = f->now;
+	p->pace_ns = PACE_NS; /* without memory it is tried again */
 	p->filling = x;
 	if (!x)
 		return false;
@@ -179,10 +186,10 @@ static struct filler filler_of(const struct tenant *t)
 	const struct lease *first = tenant_first_present(t), *lease = first ? first : tenant_lease_after(t, 0, FAIR_ACTIVE);
 
 	return (struct filler){.number = t->number,
-	                       .oldest = lease ? lease->number : 0,
-	                       .policy = t->policy,
-	                       .wants = wants(&t->policy, tenant_demand(t)),
-	                       .waits = first != NULL};
+						   .oldest = lease ? lease->number : 0,
+						   .policy = t->policy,
+						   .wants = wants(&t->policy, tenant_demand(t)),
+						   .waits = first != NULL};
 }
 
 static void next_stage(struct filling *x, enum stage stage)
@@ -362,10 +369,10 @@ static void fill_for_idle(struct filling *x, const struct tenant *t)
 	uint32_t demanding = x->idle ? x->count - 1 : x->count;
 
 	x->fillers[demanding] = (struct filler){.number = t->number,
-	                                        .oldest = UINT64_MAX,
-	                                        .policy = t->policy,
-	                                        .wants = wants(&t->policy, x->max_slots),
-	                                        .waits = true};
+											.oldest = UINT64_MAX,
+											.policy = t->policy,
+											.wants = wants(&t->policy, x->max_slots),
+											.waits = true};
 	x->count = demanding + 1;
 	x->idle = true;
 	x->at = 0;
@@ -386,10 +393,24 @@ static bool store_idle(const struct pool *p, struct filling *x)
 				return true;
 			}
 			t->filled = x->fillers[x->count - 1].filled;
+			t->fillings = p->fillings;
 		}
 		x->cursor = t->number;
 	}
 	return true;
+}
+
+static uint64_t deadline(const struct pool *p)
+{
+	return p->stale && !p->filling ? p->filled_at + p->pace_ns : FAIR_NEVER;
+}
+
+static void finish(struct fair *f, struct pool *p)
+{
+	uint64_t pace = p->filling->slices * PACE_OF_SLICE_NS;
+
+	p->pace_ns = pace < PACE_NS ? pace : PACE_NS;
+	stop(f, p);
 }
 
 static bool work(struct fair *f, struct pool *p)
@@ -397,11 +418,12 @@ static bool work(struct fair *f, struct pool *p)
 	struct filling *x = p->filling;
 
 	if (!x) {
-		if (!p->stale || (p->fillings > 0 && f->now - p->filled_at < PACE_NS) || !start(f, p))
+		if (deadline(p) > f->now || !start(f, p))
 			return false;
 		p->fillings++;
 		return true;
 	}
+	x->slices++;
 	switch (x->stage) {
 	case GATHER:
 		gather(p, x);
@@ -423,11 +445,11 @@ static bool work(struct fair *f, struct pool *p)
 		return true;
 	case IDLE:
 		if (!store_idle(p, x))
-			stop(f, p);
+			finish(f, p);
 		return true;
 	}
 	return true;
 }
 
 const struct policy policy_max_min = {
-	.turn = turn, .limit = limit, .share = share, .changed = changed, .work = work, .stop = stop};
+	.turn = turn, .limit = limit, .share = share, .changed = changed, .work = work, .deadline = deadline, .stop = stop};

@@ -294,6 +294,20 @@ bool pool_work_one(struct fair *f)
 	return false;
 }
 
+uint64_t pool_work_deadline(const struct fair *f)
+{
+	uint64_t first = FAIR_NEVER;
+	const struct pool *p;
+
+	DL_FOREACH(f->pools, p) {
+		uint64_t deadline = policy_of(p)->deadline(p);
+
+		if (deadline < first)
+			first = deadline;
+	}
+	return first;
+}
+
 uint32_t tenant_share(const struct tenant *t)
 {
 	return policy_of(t->pool)->share(t->pool, t);

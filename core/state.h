@@ -268,7 +268,7 @@ struct pool {
 	bool passing;               /* those that a grant will have passed over are being marked */
 	struct lease *saver;        /* the waiter that slots are saved for, or NULL */
 	struct filling *filling;    /* policy max-min: under way, or NULL */
-	uint64_t filled_at, fillings;
+	uint64_t filled_at, pace_ns, fillings;
 	bool stale;                 /* something has changed since the last one began */
 	struct pool_leases leases;
 	struct lease *ended;
@@ -361,7 +361,8 @@ bool turns_have(const struct tenant *t);             /* its first waiter has a t
 void turns_set(struct pool *p, struct tenant *t, struct lease *first, uint32_t active);
 void turns_renew(struct fair *f, struct pool *p);    /* what turns are made of has changed */
 uint32_t turns_most(const struct pool *p, const struct tenant *t);   /* slots that it could ever be granted at once */
-uint32_t turns_saved(const struct pool *p);
+uint32_t turns_saved(const struct pool *p);          /* free, but saved for a big request */
+uint32_t turns_reserved(const struct pool *p);       /* free, but kept for tenants with a reserve */
 bool turns_refuse_one(struct fair *f);               /* a waiter that can never be granted; false when there is none */
 bool turns_due(struct fair *f);                      /* begins a saving that is due; false when none is */
 uint64_t turns_next_deadline(const struct fair *f);
@@ -407,6 +408,7 @@ uint32_t pool_free_slots(const struct pool *p);           /* free, in service an
 uint32_t pool_room(const struct pool *p);                 /* those of them that could be granted, whoever asks */
 struct tenant *pool_turn(const struct pool *p);           /* whose request is next, were there slots; NULL: nobody's */
 bool pool_grant_one(struct fair *f, struct pool *p);      /* turns.c */
+uint64_t pool_work_deadline(const struct fair *f);
 bool pool_work_one(struct fair *f);                       /* a slice of what policies work out; false when none is left */
 void pool_slot_rests(struct fair *f, struct pool *p, uint32_t slot, uint64_t since);
 void pool_rests_settle(struct fair *f, struct pool *p);   /* after any change of the slots that rest */

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Who is granted next. The first waiters of the tenants that may be granted stand in one tree, ordered by need; each node
- * has the first turn of its subtree, the first turn that was not passed over yet, and the least and largest limit. One
- * walk down to the largest need that fits finds the first turn of all that fit. Only where needs differ and a limit cuts
- * through several of them (policy equal with requests of several sizes) does it look into more than one path.
+ * Who is granted next. The first waiters of the tenants that may be granted stand in one tree, ordered by need; each
+ * node has the first turn of its subtree, the first turn that was not passed over yet, and the least and largest limit.
+ * One walk down to the largest need that fits finds the first turn of all that fit. Only where needs differ and a limit
+ * cuts through several of them (policy equal with requests of several sizes) does it look into more than one path.
  */
 #include "policy.h"
 
@@ -11,15 +11,16 @@
 
 const struct policy *policy_of(const struct pool *p)
 {
-	static const struct policy *const policies[] = {[FAIR_POLICY_EQUAL] = &policy_equal,
-	                                                [FAIR_POLICY_MAX_MIN] = &policy_max_min};
+	static const struct policy *const policies[] = {
+		[FAIR_POLICY_EQUAL] = &policy_equal, [FAIR_POLICY_MAX_MIN] = &policy_max_min};
 
 	return policies[p->config.policy];
 }
 
 /* ---- the tree ---- */
 
-/* "To a tenant below its reserve, to one below min_share, to the lowest (active + slots asked) / weight"; oldest first. */
+/* "To a tenant below its reserve, to one below min_share, to the lowest (active + slots asked) / weight"; oldest first.
+ */
 static bool before(const struct turn *a, const struct turn *b)
 {
 	if (a->rank != b->rank)
@@ -64,7 +65,7 @@ static void sum_turns(struct tenant *t)
 		if (before(&side[i]->first_turn->turn, &t->first_turn->turn))
 			t->first_turn = side[i]->first_turn;
 		if (side[i]->first_unpassed &&
-		    (!t->first_unpassed || before(&side[i]->first_unpassed->turn, &t->first_unpassed->turn)))
+			(!t->first_unpassed || before(&side[i]->first_unpassed->turn, &t->first_unpassed->turn)))
 			t->first_unpassed = side[i]->first_unpassed;
 		if (side[i]->least_limit < t->least_limit)
 			t->least_limit = side[i]->least_limit;
@@ -86,14 +87,14 @@ static void sum_up(struct tenant *t)
 struct search {
 	int64_t room;
 	uint32_t limit;
-	bool unpassed;      /* only those that were not passed over yet */
+	bool unpassed; /* only those that were not passed over yet */
 	struct tenant *best;
 };
 
 static void look(struct search *s, struct tenant *t)
 {
 	if (t && t->turn.limit <= s->limit && !(s->unpassed && is_passed(t)) &&
-	    (!s->best || before(&t->turn, &s->best->turn)))
+		(!s->best || before(&t->turn, &s->best->turn)))
 		s->best = t;
 }
 
@@ -145,8 +146,8 @@ static int by_passing(const struct tenant *a, const struct tenant *b)
 }
 
 #undef RB_AUGMENT
-#define RB_AUGMENT(t) \
-	do {              \
+#define RB_AUGMENT(t)                                                                                                  \
+	do {                                                                                                               \
 	} while (0)
 RB_GENERATE_INTERNAL(passed, tenant, in_passed, by_passing, static)
 
@@ -196,7 +197,7 @@ static void leave(struct pool *p, struct tenant *t)
 static bool same_turn(const struct turn *a, const struct turn *b)
 {
 	return a->need == b->need && a->rank == b->rank && a->limit == b->limit && a->asked == b->asked &&
-	       a->weight == b->weight && a->number == b->number;
+		   a->weight == b->weight && a->number == b->number;
 }
 
 /* "At its cap" it has no turn. */
@@ -238,7 +239,7 @@ void turns_set(struct pool *p, struct tenant *t, struct lease *first, uint32_t a
 	if (!has)
 		return;
 	t->turn = turn;
-	sum_alone(t);   /* its parent is summed up before it is */
+	sum_alone(t); /* its parent is summed up before it is */
 	FAIR_ASSERT(!RB_INSERT(turns, &p->turns, t));
 	sum_up(t);
 }
@@ -271,7 +272,8 @@ static bool renew_one(struct fair *f, struct pool *p)
 
 /* ---- saving ---- */
 
-/* Free, in service and rested, less what is kept for others: usable for a request of this tenant if nothing were saved. */
+/* Free, in service and rested, less what is kept for others: usable for a request of this tenant if nothing were saved.
+ */
 static int64_t usable_for(const struct pool *p, const struct tenant *t)
 {
 	return (int64_t)pool_free_slots(p) - pool_kept(p) + t->kept;
@@ -281,17 +283,29 @@ uint32_t turns_saved(const struct pool *p)
 {
 	int64_t usable = p->saver ? usable_for(p, p->saver->tenant) : 0;
 
-	if (usable < 0)
+	if (usable <= 0)
 		return 0;
 	return usable < p->saver->slots ? (uint32_t)usable : p->saver->slots;
 }
 
 /* What is saved counts as held: so much less is kept for the tenant by its reserve. */
+static uint32_t kept_beside_saving(const struct pool *p)
+{
+	uint32_t saved = turns_saved(p), own = p->saver ? p->saver->tenant->kept : 0;
+
+	return pool_kept(p) - (saved < own ? saved : own);
+}
+
 static int64_t room_beside_saving(const struct pool *p)
 {
-	int64_t saved = p->saver ? turns_saved(p) : 0, kept = p->saver ? p->saver->tenant->kept : 0;
+	return (int64_t)pool_free_slots(p) - turns_saved(p) - kept_beside_saving(p);
+}
 
-	return (int64_t)pool_free_slots(p) - saved - (pool_kept(p) - (saved < kept ? saved : kept));
+uint32_t turns_reserved(const struct pool *p)
+{
+	uint32_t kept = kept_beside_saving(p), left = pool_free_slots(p) - turns_saved(p);
+
+	return kept < left ? kept : left;
 }
 
 static uint64_t turns_deadline(const struct pool *p)
@@ -311,7 +325,8 @@ bool turns_due(struct fair *f)
 {
 	struct pool *p;
 
-	DL_FOREACH(f->pools, p) {
+	DL_FOREACH(f->pools, p)
+	{
 		if (turns_deadline(p) <= f->now) {
 			saving_begin(f, p);
 			pool_dirty(f, p);
@@ -326,7 +341,8 @@ uint64_t turns_next_deadline(const struct fair *f)
 	uint64_t next = FAIR_NEVER;
 	const struct pool *p;
 
-	DL_FOREACH(f->pools, p) {
+	DL_FOREACH(f->pools, p)
+	{
 		if (turns_deadline(p) < next)
 			next = turns_deadline(p);
 	}
@@ -401,7 +417,8 @@ bool turns_refuse_one(struct fair *f)
 {
 	struct pool *p;
 
-	DL_FOREACH(f->pools, p) {
+	DL_FOREACH(f->pools, p)
+	{
 		struct tenant *t = tenants_asking_above(p, (int64_t)p->config.max_slots - pool_open_reserved(p));
 		struct lease *l = t ? line_above(t, turns_most(p, t)) : NULL;
 

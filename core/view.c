@@ -177,6 +177,8 @@ enum fair_err fair_pool_get(struct fair *f, uint64_t now, const char *pool, stru
 	                               .num_cordoned = p->config.num_cordoned,
 	                               .debt_slots = c.active > p->config.max_slots ? c.active - p->config.max_slots : 0,
 	                               .resting_slots = p->slots.resting,
+	                               .reserved_slots = turns_reserved(p),
+	                               .saved_slots = turns_saved(p),
 	                               .fairness_index = fairness_index(p)};
 	return FAIR_OK;
 }

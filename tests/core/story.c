@@ -172,6 +172,16 @@ static void tell_registrations(struct teller *s, const struct fair_event *e)
 		tell(s, "%s %s (%u)", e->tenant, t.closing ? "closing" : "open", t.num_instances + t.anonymous);
 }
 
+static const char *slots_text(const struct fair_lease_view *l)
+{
+	static char text[256];
+
+	text[0] = 0;
+	for (uint32_t i = 0; l->slot_ids && i < l->slots; i++)
+		snprintf(text + strlen(text), sizeof(text) - strlen(text), "%s%u", i ? "," : "", l->slot_ids[i]);
+	return text;
+}
+
 static void tell_grant(struct teller *s, const struct fair_event *e)
 {
 	struct fair_lease_view l;
@@ -183,8 +193,12 @@ static void tell_grant(struct teller *s, const struct fair_event *e)
 		fair_claim(s->fair, now_ns(s), &e->id);
 	cr_assert_eq(fair_lease_get(s->fair, now_ns(s), &e->id, &l), FAIR_OK);
 	cr_assert_eq(fair_tenant_get(s->fair, e->pool, e->tenant, &t), FAIR_OK);
-	tell(s, "%s granted %.16s slot %u (share %u/%u)", e->tenant, (const char *)e->id.bytes,
-		 l.slot_ids ? l.slot_ids[0] : UINT32_MAX, t.active_slots, t.share);
+	if (l.slots > 1)
+		tell(s, "%s granted %.16s slots %s (share %u/%u)", e->tenant, (const char *)e->id.bytes, slots_text(&l),
+			 t.active_slots, t.share);
+	else
+		tell(s, "%s granted %.16s slot %u (share %u/%u)", e->tenant, (const char *)e->id.bytes,
+			 l.slot_ids ? l.slot_ids[0] : UINT32_MAX, t.active_slots, t.share);
 }
 
 static void drain(struct teller *s)
@@ -253,6 +267,8 @@ static void do_acquire(struct teller *s)
 							 .label = label ? label : "",
 							 .ttl_ns = number(s, "ttl", 30000) * MS,
 							 .max_lease_ns = number(s, "max_lease", 0) * MS,
+							 .slots = (uint32_t)number(s, "slots", 0),
+							 .priority = option(s, "priority") ? atoi(option(s, "priority")) : 0,
 							 .wait = !flag(s, "try"),
 							 .auto_register = flag(s, "auto")};
 	enum fair_err err = fair_acquire(s->fair, now_ns(s), &r, &got);
@@ -287,6 +303,28 @@ static void do_tenant_call(struct teller *s)
 		tell_error(s, err);
 	else
 		tell(s, "unregister %s: %s", tenant, texts[how]);
+}
+
+static struct fair_tenant_policy read_policy(const struct teller *s)
+{
+	return (struct fair_tenant_policy){.weight = (uint32_t)number(s, "weight", 0),
+									   .reserved_slots = (uint32_t)number(s, "reserve", 0),
+									   .max_slots = (uint32_t)number(s, "cap", 0),
+									   .max_waiting = (uint32_t)number(s, "waiting", 0)};
+}
+
+static void do_policy(struct teller *s)
+{
+	const struct fair_tenant_policy policy = read_policy(s);
+
+	tell_error(s, fair_tenant_set(s->fair, now_ns(s), s->pool, word(s, 2), &policy));
+}
+
+static void do_preset(struct teller *s)
+{
+	const struct fair_tenant_policy policy = read_policy(s);
+
+	tell_error(s, fair_tenant_preset(s->fair, now_ns(s), s->pool, word(s, 2), flag(s, "none") ? NULL : &policy));
 }
 
 static void do_detach(struct teller *s)
@@ -411,6 +449,10 @@ static void tell_slots(struct teller *s)
 		snprintf(text + strlen(text), sizeof(text) - strlen(text), "%s%u", i ? "," : " cordoned ",
 				 fair_pool_cordoned(s->fair, s->pool, i));
 	cr_assert_eq(fair_pool_cordoned(s->fair, s->pool, p.num_cordoned), FAIR_SLOTS_MAX);
+	if (p.reserved_slots > 0)
+		snprintf(text + strlen(text), sizeof(text) - strlen(text), " reserved %u", p.reserved_slots);
+	if (p.saved_slots > 0)
+		snprintf(text + strlen(text), sizeof(text) - strlen(text), " saved %u", p.saved_slots);
 	tell(s, "slots %u active %u debt %u resting %u%s%s", p.max_slots, p.active_slots, p.debt_slots, p.resting_slots, text,
 		 p.draining ? " draining" : "");
 }
@@ -506,7 +548,7 @@ static void read_pool(const struct teller *s, struct fair_pool_config *c)
 		fair_calculator *calculator;
 	} calculators[] = {
 		{"plus2", calculate_plus2}, {"huge", calculate_huge}, {"zero", calculate_zero}, {"fails", calculate_fails}};
-	const char *name = option(s, "calculator"), *cordoned = option(s, "cordon");
+	const char *name = option(s, "calculator"), *cordoned = option(s, "cordon"), *policy = option(s, "policy");
 
 	c->max_slots = (uint32_t)number(s, "slots", c->max_slots);
 	c->min_share = (uint32_t)number(s, "min", c->min_share);
@@ -515,6 +557,10 @@ static void read_pool(const struct teller *s, struct fair_pool_config *c)
 	c->slot_rest_ns = number(s, "rest", c->slot_rest_ns / MS) * MS;
 	c->max_lease_ns = number(s, "max_lease", c->max_lease_ns / MS) * MS;
 	c->draining = number(s, "draining", c->draining);
+	c->pass_over_ns = number(s, "pass_over", c->pass_over_ns / MS) * MS;
+	c->priority_step_ns = number(s, "step", c->priority_step_ns / MS) * MS;
+	if (policy)
+		c->policy = strcmp(policy, fair_policy_code(FAIR_POLICY_MAX_MIN)) == 0 ? FAIR_POLICY_MAX_MIN : FAIR_POLICY_EQUAL;
 	if (cordoned)
 		read_cordoned(cordoned, c);
 	for (size_t i = 0; name && i < sizeof(calculators) / sizeof(*calculators); i++) {
@@ -532,7 +578,9 @@ static void add_pool(struct teller *s)
 								   .max_slots = 10,
 								   .min_share = 1,
 								   .max_waiting = 100,
-								   .tenant_max_waiting = 100};
+								   .tenant_max_waiting = 100,
+								   .pass_over_ns = FAIR_PASS_OVER_NS,
+								   .priority_step_ns = FAIR_PRIORITY_STEP_NS};
 	read_pool(s, c);
 	begin(s);
 	cr_assert_eq(fair_pool_add(s->fair, c), FAIR_OK);
@@ -588,6 +636,10 @@ static void play(struct teller *s)
 		tell_error(s, fair_heartbeat(s->fair, now, &id, number(s, "ttl", 0) * MS));
 	else if (strcmp(verb, "cancel") == 0 || strcmp(verb, "key") == 0)
 		do_key(s, *verb == 'c');
+	else if (strcmp(verb, "policy") == 0)
+		do_policy(s);
+	else if (strcmp(verb, "preset") == 0)
+		do_preset(s);
 	else if (strcmp(verb, "set") == 0)
 		do_set(s);
 	else if (strcmp(verb, "hold") == 0)

@@ -5,10 +5,11 @@
  *   config [grace=MS] [claim=MS] [memory=MS] [ended_max=N] [idle=MS] [tenants=N] [budget=N] [token=N]
  *          [commit=auto|confirm|none] [tell=tenants]
  *   pool NAME slots=N [min=N] [waiting=N] [tenant_waiting=N] [calculator=plus2|huge|zero|fails]
- *        [rest=MS] [max_lease=MS] [draining=0|1] [cordon=N,N...]
+ *        [rest=MS] [max_lease=MS] [draining=0|1] [cordon=N,N...] [policy=equal|max-min] [pass_over=MS] [step=MS]
  *   MS register TENANT [INSTANCE]         MS unregister TENANT [INSTANCE] [force]
  *   MS set [slots=N]...                   the values of a pool that are to be others
- *   MS acquire LEASE TENANT [key=K] [ttl=MS] [max_lease=MS] [label=L] [try] [auto]
+ *   MS acquire LEASE TENANT [key=K] [ttl=MS] [max_lease=MS] [label=L] [slots=N] [priority=N] [try] [auto]
+ *   MS policy TENANT [weight=THOUSANDTHS] [reserve=N] [cap=N] [waiting=N]         MS preset TENANT [...] [none]
  *   MS attach LEASE                       MS detach LEASE [wait-over|answered]
  *   MS claim|confirm|withdraw|release|revoke LEASE        MS heartbeat LEASE [ttl=MS]
  *   MS revoke-all [pool=P] [tenant=T] [label=L] [pending|active]

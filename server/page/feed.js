@@ -21,6 +21,7 @@ export class Feed {
 		this.changed = changed;
 		this.connection = connection;
 		this.stopped = false;
+		this.pace = 1 + Math.random() / 5;    // many pages do not ask all at once for long
 		this.wake = () => {};
 		this.run();
 	}
@@ -144,7 +145,7 @@ export class Feed {
 
 	/** When a list is to be asked for. */
 	due(name) {
-		const spacing = Math.max(PERIOD, PERIOD_OF_ITEM * this.model.size());
+		const spacing = this.pace * Math.max(PERIOD, PERIOD_OF_ITEM * this.model.size());
 		return (this.asked[name] ?? -Infinity) + (this.old.has(name) || !this.streaming ? spacing : Math.max(spacing, AGES[name]));
 	}
 
@@ -155,7 +156,7 @@ export class Feed {
 			const now = performance.now();
 			const due = Object.keys(AGES).filter((name) => this.due(name) <= now);
 			if (due.length > 0) {
-				await this.ask(due);
+				await this.ask(due).catch((error) => this.busy(error, due));
 				this.connection('live');
 				this.changed();
 			} else {
@@ -163,6 +164,13 @@ export class Feed {
 			}
 		}
 		signal.throwIfAborted();
+	}
+
+	/** A server that has too much to do is there: it is asked again later. */
+	busy(error, names) {
+		if (error.code !== 'overloaded')
+			throw error;
+		this.outdate(names);
 	}
 
 	async ask(names) {

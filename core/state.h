@@ -431,6 +431,7 @@ bool tenant_has_instance(const struct tenant *t, const char *name);
 bool tenant_instance_add(struct fair *f, struct tenant *t, const char *name);
 enum fair_err tenant_open(struct fair *f, struct pool *p, const char *name, struct tenant **ret, bool *ret_created);
 void tenant_remove(struct fair *f, struct tenant *t);   /* it becomes a ghost, or is freed */
+void tenant_line_up(struct fair *f, struct tenant *t);  /* after any change of what it demands or may have */
 void tenant_settle(struct fair *f, struct tenant *t);   /* after any change of its leases; may free it */
 void tenant_dereference(struct fair *f, struct tenant *t);
 void tenant_touch(struct fair *f, struct tenant *t);    /* it was used: its idle time starts anew */

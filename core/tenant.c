@@ -213,19 +213,12 @@ static int64_t excess_of(const struct tenant *t)
 }
 
 /* "A tenant is demanding while it holds a slot or has a present waiter, and is not closing." */
-void tenant_settle(struct fair *f, struct tenant *t)
+void tenant_line_up(struct fair *f, struct tenant *t)
 {
 	struct pool *p = t->pool;
 	struct counts c = tenant_counts(t);
 	bool open = t->state == TENANT_OPEN;
 	bool demanding = open && c.active + c.present > 0;
-	struct lease *first = open && !t->doomed ? tenant_first_present(t) : NULL;
-
-	if (t->state == TENANT_CLOSING && RB_EMPTY(&t->leases)) {
-		tell(f, t, FAIR_EV_TENANT_GONE);
-		tenant_remove(f, t);
-		return;
-	}
 	uint32_t kept = open ? unheld_reserve(t, c.active) : 0;
 	int64_t excess = excess_of(t);
 
@@ -239,9 +232,19 @@ void tenant_settle(struct fair *f, struct tenant *t)
 	fairness_settle(t);
 	pool_share_update(f, p);
 	busy_set(p, t, c.active + c.present);
-	turns_set(p, t, first, c.active);
+	turns_set(p, t, open && !t->doomed ? tenant_first_present(t) : NULL, c.active);
+}
+
+void tenant_settle(struct fair *f, struct tenant *t)
+{
+	if (t->state == TENANT_CLOSING && RB_EMPTY(&t->leases)) {
+		tell(f, t, FAIR_EV_TENANT_GONE);
+		tenant_remove(f, t);
+		return;
+	}
+	tenant_line_up(f, t);
 	tenant_touch(f, t);
-	pool_dirty(f, p);
+	pool_dirty(f, t->pool);
 }
 
 /* ---- registering ---- */

@@ -266,7 +266,7 @@ static bool renew_one(struct fair *f, struct pool *p)
 	}
 	p->renewed_to = t->number;
 	lines_renew(t);
-	tenant_settle(f, t);
+	tenant_line_up(f, t);
 	return true;
 }
 
@@ -288,22 +288,29 @@ uint32_t turns_saved(const struct pool *p)
 	return usable < p->saver->slots ? (uint32_t)usable : p->saver->slots;
 }
 
-/* What is saved counts as held: so much less is kept for the tenant by its reserve. */
-static uint32_t kept_beside_saving(const struct pool *p)
+/* What is kept for t; what is saved for it counts as held, so that so much less is kept by its reserve. */
+static uint32_t kept_beside_saving(const struct pool *p, const struct tenant *t)
 {
-	uint32_t saved = turns_saved(p), own = p->saver ? p->saver->tenant->kept : 0;
+	uint32_t saved = p->saver && p->saver->tenant == t ? turns_saved(p) : 0;
 
-	return pool_kept(p) - (saved < own ? saved : own);
+	return t->kept > saved ? t->kept - saved : 0;
+}
+
+static uint32_t all_kept_beside_saving(const struct pool *p)
+{
+	const struct tenant *saving = p->saver ? p->saver->tenant : NULL;
+
+	return saving ? pool_kept(p) - saving->kept + kept_beside_saving(p, saving) : pool_kept(p);
 }
 
 static int64_t room_beside_saving(const struct pool *p)
 {
-	return (int64_t)pool_free_slots(p) - turns_saved(p) - kept_beside_saving(p);
+	return (int64_t)pool_free_slots(p) - turns_saved(p) - all_kept_beside_saving(p);
 }
 
 uint32_t turns_reserved(const struct pool *p)
 {
-	uint32_t kept = kept_beside_saving(p), left = pool_free_slots(p) - turns_saved(p);
+	uint32_t kept = all_kept_beside_saving(p), left = pool_free_slots(p) - turns_saved(p);
 
 	return kept < left ? kept : left;
 }
@@ -459,7 +466,8 @@ enum fair_wait turns_reason(const struct lease *l)
 		return FAIR_WAIT_AT_SHARE;
 	if (pool_free_slots(p) >= l->slots && usable_for(p, t) < l->slots)
 		return FAIR_WAIT_RESERVED;
-	if (usable_for(p, t) >= l->slots && p->saver && p->saver != l && turn.need > room_beside_saving(p))
+	if (usable_for(p, t) >= l->slots && p->saver && p->saver != l &&
+	    room_beside_saving(p) + kept_beside_saving(p, t) < l->slots)
 		return FAIR_WAIT_SAVING;
 	return p->slots.resting > 0 && free_or_resting(p) >= l->slots ? FAIR_WAIT_RESTING : FAIR_WAIT_POOL_FULL;
 }

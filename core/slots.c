@@ -39,14 +39,22 @@ static void usable_remove(struct slots *s, uint32_t slot)
 	}
 }
 
+/* It would be usable if it did not rest. */
+static bool only_rests(const struct slots *s, uint32_t slot)
+{
+	return is_marked(s, SLOT_RESTING, slot) && !is_marked(s, SLOT_HELD, slot) && !is_marked(s, SLOT_CORDONED, slot);
+}
+
 static void set_mark(struct slots *s, enum slot_mark mark, uint32_t slot, bool on)
 {
 	uint64_t bit = UINT64_C(1) << (slot % 64), marks = 0;
 
+	s->only_resting -= only_rests(s, slot);
 	if (on)
 		s->marks[mark][slot / 64] |= bit;
 	else
 		s->marks[mark][slot / 64] &= ~bit;
+	s->only_resting += only_rests(s, slot);
 	for (int i = 0; i < SLOT_MARKS; i++)
 		marks |= s->marks[i][slot / 64] & bit;
 	if (slots_is_usable(s, slot) && marks)

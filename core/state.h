@@ -194,7 +194,7 @@ struct slots {
 	struct rest *rests;         /* by slot; NULL as long as none may rest */
 	uint32_t words[SLOT_LEVELS];
 	uint32_t levels;
-	uint32_t count, usable, resting;
+	uint32_t count, usable, resting, only_resting;   /* only_resting: not cordoned, too */
 	uint32_t first_rest, last_rest;
 };
 

@@ -442,7 +442,7 @@ bool turns_refuse_one(struct fair *f)
 static uint32_t free_or_resting(const struct pool *p)
 {
 	uint32_t active = pool_counts(p).active, most = p->config.max_slots > active ? p->config.max_slots - active : 0;
-	uint32_t slots = p->slots.usable + p->slots.resting;
+	uint32_t slots = p->slots.usable + p->slots.only_resting;
 
 	return slots < most ? slots : most;
 }
@@ -469,5 +469,5 @@ enum fair_wait turns_reason(const struct lease *l)
 	if (usable_for(p, t) >= l->slots && p->saver && p->saver != l &&
 	    room_beside_saving(p) + kept_beside_saving(p, t) < l->slots)
 		return FAIR_WAIT_SAVING;
-	return p->slots.resting > 0 && free_or_resting(p) >= l->slots ? FAIR_WAIT_RESTING : FAIR_WAIT_POOL_FULL;
+	return p->slots.only_resting > 0 && free_or_resting(p) >= l->slots ? FAIR_WAIT_RESTING : FAIR_WAIT_POOL_FULL;
 }

@@ -96,7 +96,8 @@ int verb_acquire(int argc, char **argv)
 	return CODE_SIGNAL + taken.signal;
 }
 
-/* --- renew and release -------------------------------------------------------------------------------------------- */
+/* --- renew, release and revoke
+ * -------------------------------------------------------------------------------------------- */
 
 enum { KEY_TTL = 0x400 };
 
@@ -130,8 +131,8 @@ static error_t parse_ids(int key, char *arg, struct argp_state *state)
 	}
 }
 
-/* for_each sends one request for each id, and answers 0 if all went well. */
-static int for_each(const struct common *common, char **ids, const char *method, const char *body)
+/* for_each sends one request for each id, with ?revoke= unless it is NULL, and answers 0 if all went well. */
+static int for_each(const struct common *common, char **ids, const char *method, const char *revoke, const char *body)
 {
 	struct fairshare_client *client = client_open(common);
 	int code = 0;
@@ -142,6 +143,7 @@ static int for_each(const struct common *common, char **ids, const char *method,
 		char *path = path_make("/leases/", *ids);
 		json_t *json;
 
+		path_add(&path, "revoke", revoke);
 		if (!ask(client, method, path, body, &json))
 			code = CODE_FAILED;
 		else if (json != NULL)
@@ -168,7 +170,7 @@ int verb_renew(int argc, char **argv)
 
 	argp_parse(&argp, argc, argv, 0, NULL, &arguments);
 	snprintf(body, sizeof(body), "{\"ttl_seconds\":%.9g}", arguments.ttl_seconds);
-	return for_each(&arguments.common, argv + arguments.first, "PUT", arguments.ttl_seconds > 0 ? body : NULL);
+	return for_each(&arguments.common, argv + arguments.first, "PUT", NULL, arguments.ttl_seconds > 0 ? body : NULL);
 }
 
 int verb_release(int argc, char **argv)
@@ -181,5 +183,18 @@ int verb_release(int argc, char **argv)
 	struct ids_arguments arguments = {.common.children = children};
 
 	argp_parse(&argp, argc, argv, 0, NULL, &arguments);
-	return for_each(&arguments.common, argv + arguments.first, "DELETE", NULL);
+	return for_each(&arguments.common, argv + arguments.first, "DELETE", NULL, NULL);
+}
+
+int verb_revoke(int argc, char **argv)
+{
+	static const struct argp_child children[] = {{&url_argp, 0, NULL, 0}, {0}};
+	const struct argp argp = {.parser = parse_ids,
+							  .args_doc = "LEASE...",
+							  .doc = "Ends leases of others: their holders learn that they were revoked.",
+							  .children = children};
+	struct ids_arguments arguments = {.common.children = children};
+
+	argp_parse(&argp, argc, argv, 0, NULL, &arguments);
+	return for_each(&arguments.common, argv + arguments.first, "DELETE", "true", NULL);
 }

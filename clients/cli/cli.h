@@ -38,6 +38,10 @@ int verb_leases(int argc, char **argv);
 int verb_stats(int argc, char **argv);
 int verb_pools(int argc, char **argv);
 int verb_resize(int argc, char **argv);
+int verb_drain(int argc, char **argv);
+int verb_cordon(int argc, char **argv);
+int verb_revoke(int argc, char **argv);
+int verb_clear(int argc, char **argv);
 int verb_top(int argc, char **argv);
 
 /* --- arguments ---------------------------------------------------------------------------------------------------- */
@@ -77,6 +81,13 @@ void client_options(struct fairshare_options *options, const struct common *comm
 /* ask sends one request; *ret_json is its answer's JSON, the caller's, NULL where it has none. Tells what failed. */
 FAIRSHARE_MUST_CHECK bool ask(struct fairshare_client *client, const char *method, const char *path, const char *body,
 							  json_t **ret_json);
+
+/* send_and_show sends one request, shows its answer as the server gave it, frees path and body, closes the client, and
+ * answers what to exit with. */
+int send_and_show(struct fairshare_client *client, const char *method, char *path, char *body);
+
+/* dump takes the JSON and answers its text, to be freed. Ends the process without memory. */
+char *dump(json_t *json);
 
 /* path_add appends ?name=value or &name=value, escaped; nothing where value is NULL. Ends the process without memory.
  */
@@ -130,6 +141,7 @@ struct wanted {
 	double timeout_seconds; /* FAIRSHARE_FOREVER, 0: try once */
 	double ttl_seconds;		/* 0: the pool's */
 	uint32_t slots;			/* 0: one */
+	int32_t priority;
 	const char *label;		/* NULL: host:pid */
 	int no_slot_code;
 	bool register_tenant;

@@ -26,6 +26,10 @@ static const struct verb verbs[] = {
 	{"stats", verb_stats, "show how a pool goes"},
 	{"pools", verb_pools, "list the pools"},
 	{"resize", verb_resize, "change how many slots a pool has"},
+	{"drain", verb_drain, "grant nothing in a pool any more"},
+	{"cordon", verb_cordon, "take slots out of use"},
+	{"revoke", verb_revoke, "end leases of others"},
+	{"clear", verb_clear, "end all leases of a pool or tenant"},
 	{"top", verb_top, "watch a pool in the terminal"},
 };
 

@@ -40,8 +40,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	}
 }
 
-/* send sends one request, shows its answer as the server gave it, and frees path and body. */
-static int send(struct fairshare_client *client, const char *method, char *path, char *body)
+int send_and_show(struct fairshare_client *client, const char *method, char *path, char *body)
 {
 	json_t *json;
 	bool good = ask(client, method, path, body, &json);
@@ -55,7 +54,7 @@ static int send(struct fairshare_client *client, const char *method, char *path,
 	return good ? 0 : CODE_FAILED;
 }
 
-static char *dump(json_t *json)
+char *dump(json_t *json)
 {
 	char *text = json != NULL ? json_dumps(json, JSON_COMPACT) : NULL;
 
@@ -83,7 +82,7 @@ int verb_register(int argc, char **argv)
 	client = client_open(&arguments.common);
 	if (client == NULL)
 		return CODE_FAILED;
-	return send(client, "POST", path_make("/tenants", ""),
+	return send_and_show(client, "POST", path_make("/tenants", ""),
 				dump(json_pack("{s:s, s:s, s:s*}", "tenant_id", arguments.name, "pool", fairshare_client_pool(client),
 							   "instance", arguments.instance)));
 }
@@ -113,7 +112,7 @@ int verb_unregister(int argc, char **argv)
 	path_add(&path, "pool", fairshare_client_pool(client));
 	path_add(&path, "instance", arguments.instance);
 	path_add(&path, "force", arguments.force ? "true" : NULL);
-	return send(client, "DELETE", path, NULL);
+	return send_and_show(client, "DELETE", path, NULL);
 }
 
 static error_t parse_resize(int key, char *arg, struct argp_state *state)
@@ -142,6 +141,6 @@ int verb_resize(int argc, char **argv)
 	client = client_open(&arguments.common);
 	if (client == NULL)
 		return CODE_FAILED;
-	return send(client, "PATCH", path_make("/pools/", arguments.name),
+	return send_and_show(client, "PATCH", path_make("/pools/", arguments.name),
 				dump(json_pack("{s:I}", "max_slots", (json_int_t)arguments.slots)));
 }

@@ -12,12 +12,13 @@
 
 /* --- arguments ---------------------------------------------------------------------------------------------------- */
 
-enum { KEY_SLOTS = 0x200, KEY_TTL, KEY_REGISTER };
+enum { KEY_SLOTS = 0x200, KEY_PRIORITY, KEY_TTL, KEY_REGISTER };
 
 static const struct argp_option options[] = {
 	{"no-wait", 'n', NULL, 0, "do not wait: take a free slot, or leave with 124", 0},
 	{"wait", 'w', "DURATION", 0, "wait so long at most; without it for ever", 0},
 	{"slots", KEY_SLOTS, "N", 0, "so many slots at once", 0},
+	{"priority", KEY_PRIORITY, "N", 0, "-10 to 10: before or behind the tenant's other waiters", 0},
 	{"ttl", KEY_TTL, "DURATION", 0, "how long the lease lasts without a heartbeat", 0},
 	{"label", 'l', "LABEL", 0, "what others see of the lease; host:pid", 0},
 	{"no-slot-code", 'E', "CODE", 0, "leave with CODE instead of 124 when there is no slot in time", 0},
@@ -43,7 +44,10 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		wanted->timeout_seconds = key == 'n' ? 0 : parse_seconds(arg, state, "--wait");
 		return 0;
 	case KEY_SLOTS:
-		wanted->slots = (uint32_t)parse_number(arg, 1, 1000000, state, "--slots");
+		wanted->slots = (uint32_t)parse_number(arg, 1, 1000, state, "--slots");
+		return 0;
+	case KEY_PRIORITY:
+		wanted->priority = (int32_t)parse_number(arg, -10, 10, state, "--priority");
 		return 0;
 	case KEY_TTL:
 		wanted->ttl_seconds = parse_seconds(arg, state, "--ttl");
@@ -167,6 +171,7 @@ static enum fairshare_err acquire(const struct wanted *wanted, struct taken *tak
 	FAIRSHARE_ACQUIRE_OPTIONS_INIT(&acquiring);
 	acquiring.timeout_seconds = wanted->timeout_seconds;
 	acquiring.slots = wanted->slots;
+	acquiring.priority = wanted->priority;
 	acquiring.cancel = handle;
 	acquiring.progress = can_rewrite() ? show_place : NULL;
 	err = fairshare_acquire(taken->client, &acquiring, &taken->lease, error);

@@ -27,7 +27,8 @@ from stage import REPORT, Failure, Server, clean_environment, until
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 SOURCE = os.path.join(HERE, "..", "..", "clients", "cli")
-VERBS = ["run", "acquire", "renew", "release", "leases", "tenants", "register", "unregister", "stats", "pools", "resize", "top"]
+VERBS = ["run", "acquire", "renew", "release", "leases", "tenants", "register", "unregister", "stats", "pools", "resize", "drain", "cordon",
+         "revoke", "clear", "top"]
 VARIABLES = ["LEASE_ID", "TENANT", "POOL", "SLOT_IDS", "FENCING_TOKEN", "URL"]
 options = None
 
@@ -222,6 +223,13 @@ class ExitStatus(Case):
                 ("renew",): "Give its id",
                 ("leases", "--state", "held"): "give active or pending",
                 ("resize", "default"): "to how many slots",
+                ("drain",): "which pool",
+                ("cordon", "default"): "which slots",
+                ("cordon", "default", "x"): "a slot is 'x'",
+                ("revoke",): "Give its id",
+                ("clear",): "Give --pool, --tenant or --label",
+                ("clear", "-p", "default", "--state", "held"): "give active or pending",
+                ("run", "--priority", "11", "true"): "a whole number from -10 to 10",
                 ("nothing",): "there is no 'nothing'",
                 (): "Usage"}.items():
             with self.subTest(arguments=arguments):
@@ -230,9 +238,12 @@ class ExitStatus(Case):
                 self.assertEqual(out, "")
         self.nothing_left()
 
-    def test_several_slots_are_the_servers_matter(self):
-        _, err = self.fairshare("run", "--slots", "2", "true", code=125)
-        self.assertIn("/slots", err)
+    def test_several_slots(self):
+        self.fairshare("resize", "default", "3")
+        out, _ = self.fairshare("run", "--slots", "2", "--", "sh", "-c", "echo $FAIRSHARE_SLOT_IDS")
+        self.assertEqual(out, "0 1\n")
+        _, err = self.fairshare("run", "--slots", "4", "true", code=125)
+        self.assertIn("(too-many-slots)", err)
 
     def test_output_that_cannot_be_written(self):
         with open("/dev/full", "w", encoding="utf-8") as full:
@@ -649,6 +660,50 @@ class Scripts(Case):
         self.assertEqual([request.json for request in self.proxy.seen("PATCH /pools/default")], [{"max_slots": 5}])
         self.fairshare("resize", "default", "0", code=125)
 
+    def test_drain(self):
+        self.assertIs(self.json("drain", "default")["draining"], True)
+        self.fairshare("acquire", "-n", code=124)
+        self.assertIs(self.json("drain", "default", "--end")["draining"], False)
+        self.json("acquire")
+        _, err = self.fairshare("drain", "nowhere", code=125)
+        self.assertIn("(pool-not-found)", err)
+
+    def test_cordon(self):
+        self.assertEqual(self.json("cordon", "default", "0", "2")["cordoned"], [0, 2])
+        self.assertEqual(self.json("acquire")["slot_ids"], [1])
+        self.assertEqual(self.json("cordon", "default", "2", "1")["cordoned"], [0, 2, 1])
+        self.assertEqual(self.json("cordon", "--end", "default", "2", "1")["cordoned"], [0])
+        _, err = self.fairshare("cordon", "default", "7", code=125)
+        self.assertIn("/cordoned/1", err)
+        _, err = self.fairshare("cordon", "nowhere", "1", code=125)
+        self.assertIn("(pool-not-found)", err)
+
+    def test_revoke(self):
+        first, second = self.json("acquire"), self.json("acquire")
+        self.assertEqual(self.fairshare("revoke", first["id"], second["id"]), ("", ""))
+        for lease in first, second:
+            _, err = self.fairshare("renew", lease["id"], code=125)
+            self.assertIn("(revoked)", err)
+        _, err = self.fairshare("revoke", "ls_00000000000000000000000000", code=125)
+        self.assertIn("(lease-not-found)", err)
+
+    def test_clear(self):
+        """Only what is named: the environment's tenant and pool do not count."""
+        kept = self.json("acquire", "-l", "kept")
+        self.json("acquire", "-l", "x")
+        self.json("acquire", "-l", "x")
+        self.assertEqual(self.json("clear", "-l", "x", "--state", "pending"), {"ended": 0})
+        self.assertEqual(self.json("clear", "-l", "x"), {"ended": 2})
+        self.fairshare("renew", kept["id"])
+        self.assertEqual(self.json("clear", "-t", "alice", "-p", "default"), {"ended": 1})
+        self.nothing_left()
+        _, err = self.fairshare("clear", "-p", "nowhere", code=125)
+        self.assertIn("(pool-not-found)", err)
+
+    def test_priority(self):
+        self.json("acquire", "--priority", "-3")
+        self.assertEqual([lease["priority"] for lease in self.server.leases()], [-3])
+
     def test_colours(self):
         """A heading is bold on a terminal, and nowhere else."""
         self.assertNotIn("\033", self.fairshare("tenants")[0])
@@ -839,7 +894,7 @@ class Papers(unittest.TestCase):
                       f"_fairshare fairshare {shlex.quote(words[-1])} {shlex.quote(words[-2])}; printf '%s\\n' \"${{COMPREPLY[@]}}\"")
             return set(subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=True).stdout.split())
         self.assertEqual(complete("fairshare", ""), set(VERBS))
-        self.assertEqual(complete("fairshare", "re"), {"renew", "release", "register", "resize"})
+        self.assertEqual(complete("fairshare", "re"), {"renew", "release", "register", "resize", "revoke"})
         for verb in VERBS:
             self.assertEqual(complete("fairshare", verb, "--"), {"--" + option for option in self.options_of(verb)}, verb)
         self.assertEqual(complete("fairshare", "run", "--on-lost", ""), {"term", "kill", "ignore"})

@@ -452,3 +452,20 @@ Test(max_lease, a_ttl_that_ends_first_is_expired)
 		  "[100] a granted a2 slot 0 (share 1/1)\n"
 		  "[200] a ended a2 max-lease\n");
 }
+
+Test(slots, nobody_waits_for_the_rest_of_a_slot_that_is_cordoned_as_well)
+{
+	story("pool p slots=1 rest=1000\n0 register a\n0 acquire a1 a\n10 revoke a1\n10 set cordon=0\n20 acquire a2 a try\n",
+		  "[0] a granted a1 slot 0 (share 1/1)\n[10] a ended a1 revoked\n[20] acquire a2: no-slot\n"
+		  "[20] position 1 ahead 0 active 0 share 1 waiting 0 pool-full\n");
+}
+
+/* The two that are reserved for a are usable for a2, but saved for a1. */
+Test(slots, who_stands_behind_a_saving_of_its_own_tenant_is_told_so)
+{
+	story("pool p slots=5 policy=max-min pass_over=100\n0 register a\n0 register b\n0 policy a reserve=2\n"
+		  "0 acquire b1 b slots=2 ttl=9000\n0 acquire a1 a slots=4 ttl=9000\n0 acquire b2 b ttl=9000\n"
+		  "1 acquire a2 a\n1 show a2\n200 show a2\n",
+		  "[0] b granted b1 slots 0,1 (share 2/1)\n[0] b granted b2 slot 2 (share 3/1)\n"
+		  "[1] a2 pending position 2 ahead 1 pool-full\n[200] a2 pending position 2 ahead 1 saving\n");
+}

@@ -169,3 +169,11 @@ Test(tenants, a_tenant_that_comes_back_is_a_new_one_and_its_old_keys_are_still_k
 		  "[1] a gone\n[1] acquire a2 is a1: lease-ended\n[2] acquire a3 is a1: lease-ended\n"
 		  "[1000] a granted a4 slot 0 (share 1/10)\n");
 }
+
+/* What the pool says now lines its tenants up anew; they did nothing themselves. */
+Test(tenants, a_change_of_the_pool_is_no_use_of_an_idle_tenant)
+{
+	story("config idle=1000 tell=tenants\npool p slots=2 policy=max-min\n0 acquire a1 a auto\n0 release a1\n"
+		  "900 set min=2\n1000 advance\n",
+		  "[0] a open (1)\n[0] a granted a1 slot 0 (share 1/1)\n[0] a ended a1 released\n[1000] a changed\n[1000] a gone\n");
+}

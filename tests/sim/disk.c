@@ -61,7 +61,11 @@ static void take_lease(struct disk_lease *to, const struct fair *f, const struct
 		return;
 	if (r->number != what->number)
 		abort();
-	to->slot = r->slot_ids ? r->slot_ids[0] : UINT32_MAX;
+	to->has_slots = r->slot_ids;
+	if (r->slots > MODEL_SLOTS_MAX)
+		abort();
+	if (to->has_slots)
+		memcpy(to->slot_ids, r->slot_ids, r->slots * sizeof(*to->slot_ids));
 	copy_text(to->pool, r->pool, strlen(r->pool));
 	copy_text(to->tenant, r->tenant, strlen(r->tenant));
 	copy_text(to->label, r->label, strlen(r->label));
@@ -135,7 +139,7 @@ static struct fair_lease_record lease_record(const struct disk_lease *l)
 	r.tenant = l->tenant;
 	r.label = l->label;
 	r.key = r.key_len > 0 ? l->key : NULL;
-	r.slot_ids = l->slot == UINT32_MAX ? NULL : &l->slot;
+	r.slot_ids = l->has_slots ? l->slot_ids : NULL;
 	return r;
 }
 
@@ -208,11 +212,18 @@ static uint64_t past(uint64_t at, uint64_t now)
 	return at < now ? at : now;
 }
 
+/* A longest life is as long as it was, from a grant that may have been set back. */
+static uint64_t max_after(const struct fair_lease_record *r, uint64_t now)
+{
+	return r->max_ns == FAIR_NEVER ? FAIR_NEVER : past(r->granted_ns, now) + (r->max_ns - r->granted_ns);
+}
+
 void disk_set_back(struct disk *d, uint64_t now)
 {
 	for (uint64_t i = 0; i < d->end; i++) {
 		struct fair_lease_record *r = &d->leases[i].record;
 
+		r->max_ns = max_after(r, now);
 		r->arrived_ns = past(r->arrived_ns, now);
 		r->granted_ns = past(r->granted_ns, now);
 		r->ended_ns = past(r->ended_ns, now);
@@ -230,8 +241,9 @@ static bool same_lease(const struct fair_lease_record *a, const struct fair_leas
 		   strcmp(a->label, b->label) == 0 && a->key_len == b->key_len &&
 		   (a->key_len == 0 || memcmp(a->key, b->key, a->key_len) == 0) && a->state == b->state &&
 		   a->reason == b->reason && a->slots == b->slots && !a->slot_ids == !b->slot_ids &&
-		   (!a->slot_ids || a->slot_ids[0] == b->slot_ids[0]) && a->fencing_token == b->fencing_token &&
-		   a->ttl_ns == b->ttl_ns && a->asked_ttl_ns == b->asked_ttl_ns &&
+		   (!a->slot_ids || memcmp(a->slot_ids, b->slot_ids, a->slots * sizeof(*a->slot_ids)) == 0) &&
+		   a->fencing_token == b->fencing_token && a->ttl_ns == b->ttl_ns && a->asked_ttl_ns == b->asked_ttl_ns &&
+		   a->priority == b->priority && a->max_lease_ns == b->max_lease_ns && b->max_ns == max_after(a, now) &&
 		   same_time(a->arrived_ns, b->arrived_ns, now) && same_time(a->granted_ns, b->granted_ns, now) &&
 		   same_time(a->ended_ns, b->ended_ns, now);
 }
@@ -248,7 +260,8 @@ static bool tenant_is_loaded(const struct disk_tenant *t, const struct fair *f)
 			return false;
 	}
 	return a->number == b.number && a->closing == b.closing && a->automatic == b.automatic &&
-		   a->anonymous == b.anonymous && a->num_instances == b.num_instances && a->revoke_below == b.revoke_below;
+		   a->anonymous == b.anonymous && a->num_instances == b.num_instances && a->revoke_below == b.revoke_below &&
+		   memcmp(&a->policy, &b.policy, sizeof(a->policy)) == 0;
 }
 
 bool disk_is_loaded(const struct disk *d, const struct fair *f, uint64_t now)

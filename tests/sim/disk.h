@@ -15,8 +15,9 @@
 struct disk_lease {
 	bool used;
 	uint64_t number;
-	struct fair_lease_record record; /* its texts and slot are those below */
-	uint32_t slot;
+	struct fair_lease_record record; /* its texts and slots are those below */
+	bool has_slots;
+	uint32_t slot_ids[MODEL_SLOTS_MAX];
 	char pool[DISK_TEXT], tenant[DISK_TEXT], label[DISK_TEXT], key[DISK_TEXT];
 };
 

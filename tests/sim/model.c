@@ -5,13 +5,22 @@
 #include <stdlib.h>
 #include <string.h>
 
+static const struct fair_tenant_policy no_policy = {.weight = 1000};
+
+static void configure(struct model_pool *p, const struct fair_pool_config *config)
+{
+	p->config = *config;
+	for (uint32_t i = 0; i < config->num_cordoned; i++)
+		p->cordoned[i] = config->cordoned[i];
+}
+
 void model_init(struct model *m, const struct fair_config *config, const struct fair_pool_config *pools)
 {
 	memset(m, 0, offsetof(struct model, leases));
 	m->config = *config;
 	m->next_token = config->first_token;
 	for (uint32_t p = 0; p < MODEL_POOLS; p++) {
-		m->pools[p].config = pools[p];
+		configure(&m->pools[p], &pools[p]);
 		m->pools[p].share = pools[p].max_slots;
 	}
 }
@@ -46,7 +55,7 @@ struct model_counts model_count(const struct model *m, uint32_t pool, int tenant
 	for (const struct model_lease *l = m->leases; l < m->leases + m->num_leases; l++) {
 		if (l->pool != pool || (tenant >= 0 && l->tenant != (uint32_t)tenant))
 			continue;
-		c.active += l->state == FAIR_ACTIVE;
+		c.active += l->state == FAIR_ACTIVE ? l->slots : 0;
 		c.present += present(l);
 		c.absent += l->state == FAIR_PENDING && !present(l);
 	}
@@ -58,8 +67,8 @@ static struct model_tenant *tenant_of(struct model *m, const struct model_lease 
 	return &m->pools[l->pool].tenants[l->tenant];
 }
 
-/* "The share is worked out anew at every change." */
-static void share_anew(struct model *m, uint32_t pool)
+/* "The share is worked out anew at every change" of who demands, and with `renew` of what it is worked out from. */
+static void share_anew(struct model *m, uint32_t pool, bool renew)
 {
 	struct model_pool *p = &m->pools[pool];
 	bool demands[MODEL_TENANTS] = {false};
@@ -71,12 +80,12 @@ static void share_anew(struct model *m, uint32_t pool)
 	}
 	for (uint32_t t = 0; t < MODEL_TENANTS; t++)
 		n += demands[t];
-	if (n == p->demanding)
+	if (n == p->demanding && !renew)
 		return;
 
 	uint64_t share = n ? p->config.max_slots / n : p->config.max_slots, calculated;
 
-	if (n && p->config.calculator) {
+	if (n && p->config.calculator && p->config.policy == FAIR_POLICY_EQUAL) {
 		if (p->config.calculator(p->config.max_slots, n, p->config.calculator_context, &calculated))
 			share = calculated;
 		else
@@ -96,7 +105,7 @@ static void changed(struct model *m, uint32_t pool, uint32_t tenant)
 
 	t->used = m->now;
 	t->used_order = ++m->last_order;
-	share_anew(m, pool);
+	share_anew(m, pool, false);
 	if (t->state == MODEL_CLOSING && c.active + c.present + c.absent == 0) {
 		t->state = MODEL_GONE;
 		tell_tenant(m, pool, tenant, FAIR_EV_TENANT_GONE);
@@ -132,6 +141,22 @@ static struct model_lease *first_ended(struct model *m, int pool, uint32_t *ret_
 	return first;
 }
 
+/* "The slots of a lease that ended as expired, revoked, max-lease or unclaimed rest that long." */
+static void rest(struct model *m, const struct model_lease *l, enum fair_reason reason, uint64_t since)
+{
+	struct model_pool *p = &m->pools[l->pool];
+
+	if (p->config.slot_rest_ns == 0 || (reason != FAIR_REASON_EXPIRED && reason != FAIR_REASON_REVOKED &&
+										reason != FAIR_REASON_MAX_LEASE && reason != FAIR_REASON_UNCLAIMED))
+		return;
+	if (model_first_rest(p) < 0)
+		p->resting_order = ++m->last_order;
+	for (uint32_t i = 0; i < l->slots; i++) {
+		if (l->slot_ids[i] < p->config.max_slots && !model_slot_is_held(m, l->pool, l->slot_ids[i]))
+			p->rests[l->slot_ids[i]] = (struct model_rest){.on = true, .since = since, .order = ++m->last_order};
+	}
+}
+
 static void end(struct model *m, struct model_lease *l, enum fair_reason reason)
 {
 	struct model_pool *p = &m->pools[l->pool];
@@ -154,6 +179,8 @@ static void end(struct model *m, struct model_lease *l, enum fair_reason reason)
 		l->key = MODEL_NO_KEY; /* "a key whose place was given up or lost is free at once" */
 	l->confirmed = active;
 	l->state = FAIR_ENDED;
+	if (active)
+		rest(m, l, reason, m->now);
 	l->reason = reason;
 	l->attached = 0;
 	l->ended = m->now;
@@ -164,49 +191,88 @@ static void end(struct model *m, struct model_lease *l, enum fair_reason reason)
 		forget(m, l);
 }
 
-static void refuse(struct model *m, struct model_lease *l)
+static void refuse(struct model *m, struct model_lease *l, enum fair_reason reason)
 {
 	tell_lease(m, l, FAIR_EV_REFUSED);
-	end(m, l, FAIR_REASON_TENANT_CLOSING);
+	end(m, l, reason);
 }
 
 /* ---- the work of each call ---- */
 
-static uint32_t lowest_free_slot(const struct model *m, uint32_t pool)
+/* "Lowest free and rested first." */
+static void take_slots(struct model *m, struct model_lease *l)
 {
-	for (uint32_t slot = 0;; slot++) {
-		bool taken = false;
+	uint32_t count = 0;
 
-		for (const struct model_lease *l = m->leases; l < m->leases + m->num_leases; l++)
-			taken |= l->pool == pool && l->state == FAIR_ACTIVE && l->slot == slot;
-		if (!taken)
-			return slot;
+	for (uint32_t slot = 0; count < l->slots; slot++) {
+		if (slot == m->pools[l->pool].config.max_slots)
+			abort();
+		if (model_slot_is_free(m, l->pool, slot, false))
+			l->slot_ids[count++] = slot;
 	}
 }
 
-/* Leases stand by arrival, so the first that is found is the oldest, and the first of its tenant. */
 static bool grant_one(struct model *m)
 {
 	for (uint32_t pool = 0; pool < MODEL_POOLS; pool++) {
-		struct model_pool *p = &m->pools[pool];
+		struct model_lease *l = model_next(m, pool);
+		uint64_t pool_max = m->pools[pool].config.max_lease_ns;
 
-		if (p->held || model_count(m, pool, -1).active >= p->config.max_slots)
+		if (!l)
 			continue;
-		for (struct model_lease *l = m->leases; l < m->leases + m->num_leases; l++) {
-			if (l->pool != pool || !present(l) || tenant_of(m, l)->state != MODEL_OPEN)
-				continue;
-			if (model_count(m, pool, (int)l->tenant).active >= p->share)
-				continue;
-			l->slot = lowest_free_slot(m, pool);
-			l->state = FAIR_ACTIVE;
-			l->token = m->next_token++;
-			l->granted = m->now;
-			tell_lease(m, l, FAIR_EV_GRANTED);
-			changed(m, pool, l->tenant);
-			return true;
-		}
+		take_slots(m, l);
+		l->state = FAIR_ACTIVE;
+		l->token = m->next_token++;
+		l->granted = m->now;
+		l->max_at = FAIR_NEVER;
+		if (pool_max > 0)
+			l->max_at = m->now + pool_max;
+		if (l->asked_max_lease > 0 && m->now + l->asked_max_lease < l->max_at)
+			l->max_at = m->now + l->asked_max_lease;
+		l->saving = false;
+		l->passed_over = FAIR_NEVER;
+		tell_lease(m, l, FAIR_EV_GRANTED);
+		changed(m, pool, l->tenant);
+		return true;
 	}
 	return false;
+}
+
+/* "What the configuration can never satisfy, or no longer can after a change." */
+static bool never_fits(const struct model *m, uint32_t pool, uint32_t tenant, uint32_t slots)
+{
+	const struct model_pool *p = &m->pools[pool];
+	uint32_t cap = p->tenants[tenant].policy.max_slots, others = 0;
+
+	for (uint32_t t = 0; t < MODEL_TENANTS; t++) {
+		if (t != tenant && p->tenants[t].state == MODEL_OPEN)
+			others += p->tenants[t].policy.reserved_slots;
+	}
+	return slots + others > p->config.max_slots || (cap > 0 && slots > cap);
+}
+
+/* Of the oldest tenant first, in the order of its line. */
+static bool oversize_before(struct model *m, const struct model_lease *a, const struct model_lease *b)
+{
+	if (a->pool != b->pool)
+		return a->pool < b->pool;
+	if (a->tenant != b->tenant)
+		return tenant_of(m, a)->number < tenant_of(m, b)->number;
+	return model_earlier(&m->pools[a->pool], a, b);
+}
+
+static bool oversize_one(struct model *m)
+{
+	struct model_lease *first = NULL;
+
+	for (struct model_lease *l = m->leases; l < m->leases + m->num_leases; l++) {
+		if (l->state == FAIR_PENDING && tenant_of(m, l)->state == MODEL_OPEN &&
+			never_fits(m, l->pool, l->tenant, l->slots) && (!first || oversize_before(m, l, first)))
+			first = l;
+	}
+	if (first)
+		refuse(m, first, FAIR_REASON_TOO_MANY_SLOTS);
+	return first;
 }
 
 /* One lease of the tenant that was closed first: its waiters, then with force its leases. */
@@ -225,7 +291,7 @@ static bool close_one(struct model *m)
 			best = l;
 	}
 	if (best && best->state == FAIR_PENDING)
-		refuse(m, best);
+		refuse(m, best, FAIR_REASON_TENANT_CLOSING);
 	else if (best)
 		end(m, best, FAIR_REASON_REVOKED);
 	for (uint32_t i = 0; !best && i < MODEL_POOLS * MODEL_TENANTS; i++)
@@ -233,13 +299,90 @@ static bool close_one(struct model *m)
 	return best;
 }
 
-static uint64_t timer_of(const struct model_lease *l)
+static void sweep_to_pool(struct model_sweep *s, uint32_t pool)
 {
-	uint64_t keep = l->attached == 0 && !l->claimed ? l->keep : FAIR_NEVER;
+	s->at = pool;
+	s->phase = s->state == FAIR_ACTIVE ? FAIR_ACTIVE : FAIR_PENDING;
+	s->after = 0;
+}
 
-	if (l->state == FAIR_ENDED)
-		return FAIR_NEVER;
-	return l->state == FAIR_ACTIVE && l->confirmed && l->deadline < keep ? l->deadline : keep;
+/* "Waiters go first"; of what is active only what was so before, where only that is meant. */
+static bool sweep_one(struct model *m)
+{
+	struct model_sweep *s = &m->sweep;
+	struct model_lease *next = NULL;
+
+	if (!s->on)
+		return false;
+	for (struct model_lease *l = m->leases; l < m->leases + m->num_leases && !next; l++) {
+		if (l->pool == s->at && l->state == s->phase && l->number > s->after && l->number < s->below &&
+			(s->tenant < 0 || l->tenant == (uint32_t)s->tenant))
+			next = l;
+	}
+	if (next) {
+		s->after = next->number;
+		if ((s->state == FAIR_ACTIVE && next->token >= s->tokens_below) ||
+			(s->label >= 0 && next->label != (uint32_t)s->label))
+			return true;
+		s->ended++;
+		end(m, next, FAIR_REASON_REVOKED);
+	} else if (s->phase == FAIR_PENDING && s->state == FAIR_ENDED) {
+		s->phase = FAIR_ACTIVE;
+		s->after = 0;
+	} else if (s->pool < 0 && s->at + 1 < MODEL_POOLS) {
+		sweep_to_pool(s, s->at + 1);
+	} else {
+		s->on = false;
+	}
+	return true;
+}
+
+static uint64_t earlier(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
+/* No longest life before the grant is durable: nobody knows of it. */
+static uint64_t end_of(const struct model_lease *l)
+{
+	return l->state == FAIR_ACTIVE && l->confirmed ? earlier(l->deadline, l->max_at) : FAIR_NEVER;
+}
+
+static uint64_t keep_of(const struct model_lease *l)
+{
+	return l->attached == 0 && !l->claimed ? l->keep : FAIR_NEVER;
+}
+
+uint64_t model_timer(const struct model_lease *l)
+{
+	return l->state == FAIR_ENDED ? FAIR_NEVER : earlier(keep_of(l), end_of(l));
+}
+
+static enum fair_reason reason_of_end(const struct model_lease *l)
+{
+	if (l->state == FAIR_PENDING)
+		return FAIR_REASON_PLACE_LOST;
+	if (keep_of(l) < end_of(l))
+		return FAIR_REASON_UNCLAIMED;
+	return l->max_at <= l->deadline ? FAIR_REASON_MAX_LEASE : FAIR_REASON_EXPIRED;
+}
+
+/* "A rest lasts as long as the configuration says now." */
+static bool rest_one(struct model *m)
+{
+	struct model_pool *next = NULL;
+
+	for (struct model_pool *p = m->pools; p < m->pools + MODEL_POOLS; p++) {
+		int first = model_first_rest(p);
+
+		if (first >= 0 && p->rests[first].since + p->config.slot_rest_ns <= m->now &&
+			(!next || p->resting_order < next->resting_order))
+			next = p;
+	}
+	if (!next)
+		return false;
+	next->rests[model_first_rest(next)].on = false;
+	return true;
 }
 
 static bool timer_one(struct model *m, uint64_t due)
@@ -247,16 +390,12 @@ static bool timer_one(struct model *m, uint64_t due)
 	struct model_lease *first = NULL;
 
 	for (struct model_lease *l = m->leases; l < m->leases + m->num_leases; l++) {
-		if (timer_of(l) <= due && (!first || timer_of(l) < timer_of(first)))
+		if (model_timer(l) <= due && (!first || model_timer(l) < model_timer(first)))
 			first = l;
 	}
 	if (!first)
 		return false;
-	if (first->state == FAIR_PENDING)
-		end(m, first, FAIR_REASON_PLACE_LOST);
-	else
-		end(m, first,
-			first->confirmed && first->deadline == timer_of(first) ? FAIR_REASON_EXPIRED : FAIR_REASON_UNCLAIMED);
+	end(m, first, reason_of_end(first));
 	return true;
 }
 
@@ -303,12 +442,13 @@ static bool idle_one(struct model *m, uint64_t due)
 	for (uint32_t p = 0; p < MODEL_POOLS; p++) {
 		for (uint32_t i = 0; i < MODEL_TENANTS; i++) {
 			struct model_tenant *t = &m->pools[p].tenants[i];
-			struct model_counts c = model_count(m, p, (int)i);
+			struct model_counts c;
 
-			if (t->state != MODEL_OPEN || c.active + c.present + c.absent > 0 ||
-				t->used + m->config.tenant_idle_ns > due)
+			if (t->state != MODEL_OPEN || t->used + m->config.tenant_idle_ns > due ||
+				(!t->automatic && t->num_instances + t->anonymous < 2))
 				continue;
-			if (!t->automatic && t->num_instances + t->anonymous < 2)
+			c = model_count(m, p, (int)i);
+			if (c.active + c.present + c.absent > 0)
 				continue;
 			if (!first || t->used_order < first->used_order) {
 				first = t;
@@ -334,7 +474,8 @@ static void work(struct model *m)
 {
 	uint64_t due = m->now - (m->late < m->now ? m->late : m->now);
 
-	while (grant_one(m) || close_one(m) || timer_one(m, due) || forget_one(m, due) || idle_one(m, due))
+	while (oversize_one(m) || grant_one(m) || close_one(m) || sweep_one(m) || rest_one(m) || timer_one(m, due) ||
+		   forget_one(m, due) || idle_one(m, due))
 		;
 }
 
@@ -366,6 +507,9 @@ static enum fair_err tenant_new(struct model *m, struct model_tenant *t, uint32_
 	memset(t, 0, sizeof(*t));
 	t->state = MODEL_OPEN;
 	t->number = ++m->last_number;
+	t->policy = m->pools[pool].has_preset[t - m->pools[pool].tenants]
+					? m->pools[pool].presets[t - m->pools[pool].tenants]
+					: no_policy;
 	return FAIR_OK;
 }
 
@@ -446,21 +590,22 @@ struct model_lease *model_by_key(struct model *m, uint32_t pool, uint32_t tenant
 	return NULL;
 }
 
-struct fair_place model_place(const struct model *m, const struct model_lease *l)
+struct fair_place model_place(struct model *m, const struct model_lease *l)
 {
 	const struct model_pool *p = &m->pools[l->pool];
 	struct model_counts c = model_count(m, l->pool, (int)l->tenant);
-	struct fair_place place = {
-		.position = 1, .active_slots = c.active, .share = p->share, .waiting = c.present - present(l)};
+	struct fair_place place = {.position = 1,
+							   .active_slots = c.active,
+							   .share = model_share(m, l->pool, l->tenant),
+							   .waiting = c.present - present(l),
+							   .reason = model_reason(m, l)};
 
-	for (const struct model_lease *other = m->leases; other < l; other++) {
-		place.ahead += other->pool == l->pool && present(other);
-		place.position += other->pool == l->pool && other->tenant == l->tenant && present(other);
+	for (const struct model_lease *other = m->leases; other < m->leases + m->num_leases; other++) {
+		if (other->pool != l->pool || !present(other) || other == l)
+			continue;
+		place.ahead += other->number < l->number;
+		place.position += other->tenant == l->tenant && model_earlier(p, other, l);
 	}
-	place.reason = !present(l)			  ? FAIR_WAIT_ABSENT
-				   : p->held			  ? FAIR_WAIT_HELD
-				   : c.active >= p->share ? FAIR_WAIT_AT_SHARE
-										  : FAIR_WAIT_POOL_FULL;
 	return place;
 }
 
@@ -508,7 +653,8 @@ static enum fair_err acquire_known(struct model *m, const struct model_request *
 	ret->known = true;
 	if (l->state == FAIR_ENDED)
 		return FAIR_E_LEASE_ENDED;
-	if (l->asked_ttl != r->ttl || l->label != r->label)
+	if (l->asked_ttl != r->ttl || l->label != r->label || l->slots != r->slots || l->priority != r->priority ||
+		l->asked_max_lease != r->max_lease)
 		return FAIR_E_KEY_REUSED;
 	l->try_once &= !r->wait;
 	attach(m, l);
@@ -521,6 +667,11 @@ static enum fair_err acquire_known(struct model *m, const struct model_request *
 	no_slot(m, l, ret);
 	detach(m, l);
 	return FAIR_E_NO_SLOT;
+}
+
+static uint32_t max_waiting(const struct model_tenant *t, const struct model_pool *p)
+{
+	return t->policy.max_waiting > 0 ? t->policy.max_waiting : p->config.tenant_max_waiting;
 }
 
 static enum fair_err acquire_new(struct model *m, const struct model_request *r, struct model_acquired *ret)
@@ -538,6 +689,11 @@ static enum fair_err acquire_new(struct model *m, const struct model_request *r,
 							  .arrived = m->now,
 							  .deadline = FAIR_NEVER,
 							  .keep = FAIR_NEVER,
+							  .asked_max_lease = r->max_lease,
+							  .max_at = FAIR_NEVER,
+							  .passed_over = FAIR_NEVER,
+							  .slots = r->slots,
+							  .priority = r->priority,
 							  .pool = r->pool,
 							  .tenant = r->tenant,
 							  .attached = 1,
@@ -556,7 +712,7 @@ static enum fair_err acquire_new(struct model *m, const struct model_request *r,
 	if (!r->wait)
 		err = no_slot(m, l, ret);
 	else if (model_count(m, r->pool, -1).present > p->config.max_waiting ||
-			 c.present + c.absent > p->config.tenant_max_waiting)
+			 c.present + c.absent > max_waiting(tenant_of(m, l), p))
 		err = FAIR_E_QUEUE_FULL;
 	else if (r->key != MODEL_NO_KEY)
 		tell_lease(m, l, FAIR_EV_PLACED);
@@ -580,7 +736,15 @@ enum fair_err model_acquire(struct model *m, uint64_t now, const struct model_re
 	} else if (t->state == MODEL_GONE && !r->auto_register) {
 		err = FAIR_E_TENANT_NOT_REGISTERED;
 	} else {
-		if (t->state == MODEL_GONE && !(err = tenant_new(m, t, r->pool))) {
+		bool created = t->state == MODEL_GONE;
+
+		if (created)
+			err = tenant_new(m, t, r->pool);
+		if (!err && never_fits(m, r->pool, r->tenant, r->slots)) {
+			err = FAIR_E_TOO_MANY_SLOTS;
+			if (created)
+				t->state = MODEL_GONE;
+		} else if (!err && created) {
 			t->anonymous = t->automatic = true;
 			tell_tenant(m, r->pool, r->tenant, FAIR_EV_TENANT);
 		}
@@ -677,6 +841,29 @@ enum fair_err model_end(struct model *m, uint64_t now, uint64_t id, bool revoke)
 	return FAIR_OK;
 }
 
+enum fair_err model_revoke_all(struct model *m, uint64_t now, int pool, int tenant, int label, enum fair_state state,
+							   uint32_t *ended)
+{
+	bool known = tenant < 0;
+
+	model_advance(m, now);
+	for (int p = 0; p < MODEL_POOLS && tenant >= 0; p++)
+		known |= (pool < 0 || p == pool) && m->pools[p].tenants[tenant].state != MODEL_GONE;
+	if (!known)
+		return FAIR_E_TENANT_NOT_FOUND;
+	m->sweep = (struct model_sweep){.on = true,
+									.pool = pool,
+									.tenant = tenant,
+									.label = label,
+									.state = state,
+									.below = m->last_number + 1,
+									.tokens_below = m->next_token};
+	sweep_to_pool(&m->sweep, pool < 0 ? 0 : (uint32_t)pool);
+	work(m);
+	*ended = m->sweep.ended;
+	return FAIR_OK;
+}
+
 void model_confirm(struct model *m, uint64_t now, uint64_t id)
 {
 	struct model_lease *l;
@@ -701,6 +888,7 @@ void model_withdraw(struct model *m, uint64_t now, uint64_t id)
 		return;
 	l->state = FAIR_PENDING;
 	l->token = l->granted = 0;
+	l->max_at = FAIR_NEVER;
 	l->claimed = false;
 	if (l->attached == 0)
 		l->keep = now + m->config.queue_grace_ns;
@@ -708,7 +896,7 @@ void model_withdraw(struct model *m, uint64_t now, uint64_t id)
 	if (l->try_once)
 		drop(m, l);
 	else if (tenant_of(m, l)->state == MODEL_CLOSING)
-		refuse(m, l);
+		refuse(m, l, FAIR_REASON_TENANT_CLOSING);
 	else if (l->attached == 0 && l->key == MODEL_NO_KEY)
 		end(m, l, FAIR_REASON_LEFT); /* there is nobody it could be given back to */
 	else
@@ -724,6 +912,118 @@ void model_hold(struct model *m, uint64_t now, int pool, bool on)
 			m->pools[p].held = on;
 	}
 	work(m);
+}
+
+/* ---- pools and policies of tenants ---- */
+
+static bool weighs(const struct fair_tenant_policy *policy)
+{
+	return policy->weight != no_policy.weight || policy->reserved_slots > 0;
+}
+
+/* A name counts with the larger of its preset and what its tenant has, closing or not. */
+static uint32_t reserve_of(const struct model_pool *p, uint32_t t)
+{
+	uint32_t preset = p->has_preset[t] ? p->presets[t].reserved_slots : 0;
+	uint32_t own = p->tenants[t].state != MODEL_GONE ? p->tenants[t].policy.reserved_slots : 0;
+
+	return preset > own ? preset : own;
+}
+
+static uint32_t reserves(const struct model_pool *p)
+{
+	uint32_t sum = 0;
+
+	for (uint32_t t = 0; t < MODEL_TENANTS; t++)
+		sum += reserve_of(p, t);
+	return sum;
+}
+
+static bool anybody_weighs(const struct model_pool *p)
+{
+	for (uint32_t t = 0; t < MODEL_TENANTS; t++) {
+		if ((p->tenants[t].state != MODEL_GONE && weighs(&p->tenants[t].policy)) ||
+			(p->has_preset[t] && weighs(&p->presets[t])))
+			return true;
+	}
+	return false;
+}
+
+enum fair_err model_pool_set(struct model *m, uint64_t now, uint32_t pool, const struct fair_pool_config *config)
+{
+	struct model_pool *p = &m->pools[pool];
+
+	model_advance(m, now);
+	if (config->max_slots < p->config.max_slots && reserves(p) > config->max_slots)
+		return FAIR_E_RESERVED;
+	if (config->policy == FAIR_POLICY_EQUAL && p->config.policy != FAIR_POLICY_EQUAL && anybody_weighs(p))
+		return FAIR_E_POLICY;
+	configure(p, config);
+	for (uint32_t slot = config->max_slots; slot < MODEL_SLOTS_MAX; slot++)
+		p->rests[slot].on = false;
+	share_anew(m, pool, true);
+	tell(m, (struct model_event){.type = FAIR_EV_POOL, .pool = pool});
+	work(m);
+	return FAIR_OK;
+}
+
+/* Whether a name that counted with `was` reserved slots may have this policy, and count with so many. */
+static enum fair_err policy_fits(const struct model_pool *p, const struct fair_tenant_policy *policy, uint32_t was,
+								 uint32_t becomes)
+{
+	if (p->config.policy == FAIR_POLICY_EQUAL && weighs(policy))
+		return FAIR_E_POLICY;
+	return becomes > was && reserves(p) - was + becomes > p->config.max_slots ? FAIR_E_RESERVED : FAIR_OK;
+}
+
+static void policy_change(struct model *m, uint32_t pool, uint32_t tenant, const struct fair_tenant_policy *policy)
+{
+	m->pools[pool].tenants[tenant].policy = *policy;
+	tell_tenant(m, pool, tenant, FAIR_EV_TENANT);
+	changed(m, pool, tenant);
+}
+
+static uint32_t larger(uint32_t a, uint32_t b)
+{
+	return a > b ? a : b;
+}
+
+enum fair_err model_tenant_set(struct model *m, uint64_t now, uint32_t pool, uint32_t tenant,
+							   const struct fair_tenant_policy *policy)
+{
+	struct model_pool *p = &m->pools[pool];
+	struct model_tenant *t = &p->tenants[tenant];
+	enum fair_err err;
+
+	model_advance(m, now);
+	if (t->state == MODEL_GONE)
+		return FAIR_E_TENANT_NOT_FOUND;
+	err = policy_fits(p, policy, reserve_of(p, tenant),
+					  larger(p->has_preset[tenant] ? p->presets[tenant].reserved_slots : 0, policy->reserved_slots));
+	if (err)
+		return err;
+	policy_change(m, pool, tenant, policy);
+	work(m);
+	return FAIR_OK;
+}
+
+enum fair_err model_tenant_preset(struct model *m, uint64_t now, uint32_t pool, uint32_t tenant,
+								  const struct fair_tenant_policy *policy)
+{
+	struct model_pool *p = &m->pools[pool];
+	const struct fair_tenant_policy filled = policy ? *policy : no_policy;
+	enum fair_err err;
+
+	model_advance(m, now);
+	err = policy_fits(p, &filled, reserve_of(p, tenant), filled.reserved_slots);
+	if (err)
+		return err;
+	p->has_preset[tenant] = policy;
+	p->presets[tenant] = filled;
+	if (p->tenants[tenant].state != MODEL_GONE && memcmp(&p->tenants[tenant].policy, &filled, sizeof(filled)) != 0)
+		policy_change(m, pool, tenant, &filled);
+	work(m);
+	return FAIR_OK;
 }
 
 /* ---- restarting ---- */
@@ -761,6 +1061,8 @@ static void lease_anew(struct model *m, struct model_lease *l)
 	l->attached = 0;
 	l->try_once = false;
 	l->arrived = l->arrived < m->now ? l->arrived : m->now;
+	if (l->max_at != FAIR_NEVER && l->granted > m->now) /* the clock was set back: as long a life as before */
+		l->max_at -= l->granted - m->now;
 	l->granted = l->granted < m->now ? l->granted : m->now;
 	l->claimed = l->confirmed = l->state == FAIR_ACTIVE;
 	if (l->state == FAIR_ACTIVE)
@@ -784,6 +1086,24 @@ static void order_of_ends(struct model *m)
 		l->ended = l->ended < m->now ? l->ended : m->now;
 }
 
+/* What rested goes on resting, since its lease ended. */
+static void rests_anew(struct model *m)
+{
+	for (uint64_t order = 0;;) {
+		const struct model_lease *next = NULL;
+
+		for (const struct model_lease *l = m->leases; l < m->leases + m->num_leases; l++) {
+			if (l->state == FAIR_ENDED && l->ended_order > order && (!next || l->ended_order < next->ended_order))
+				next = l;
+		}
+		if (!next)
+			return;
+		order = next->ended_order;
+		if (next->token > 0 && next->ended + m->pools[next->pool].config.slot_rest_ns > m->now)
+			rest(m, next, next->reason, next->ended);
+	}
+}
+
 void model_restart(struct model *m, const struct model *kept, uint64_t now, const struct fair_config *config,
 				   const struct fair_pool_config *pools)
 {
@@ -800,7 +1120,8 @@ void model_restart(struct model *m, const struct model *kept, uint64_t now, cons
 			continue;
 		m->leases[m->num_leases] = *l;
 		lease_anew(m, &m->leases[m->num_leases++]);
-		share_anew(m, l->pool);
+		share_anew(m, l->pool, false);
 	}
 	order_of_ends(m);
+	rests_anew(m);
 }

@@ -45,7 +45,7 @@ tree()
 }
 
 mkdir -p "$work/clean/sim"
-for name in simulator model disk; do
+for name in simulator model policy disk; do
 	# shellcheck disable=SC2086
 	"$cc" $flags -I "$core" -c "$here/$name.c" -o "$work/clean/sim/$name.o"
 done

@@ -20,11 +20,11 @@
 #include "disk.h"
 #include "model.h"
 
-#define STEPS_NORMAL 1500000
-#define STEPS_LONG 8000000
+#define STEPS_NORMAL 1000000
+#define STEPS_LONG 5000000
 #define STEPS_OF_A_WORLD 3000
-#define STEPS_BETWEEN_CRASHES 300
-#define LONG_LEAST 10000
+#define STEPS_BETWEEN_CRASHES 200
+#define LONG_LEAST 2000
 #define RECENT 48
 #define MS UINT64_C(1000000)
 #define NUM(a) (sizeof(a) / sizeof(*(a)))
@@ -52,7 +52,7 @@ struct told {
 	enum fair_reason end; /* committed */
 	enum fair_state state;
 	uint64_t token, ttl;
-	uint32_t slot;
+	uint32_t slots, first_slot;
 };
 
 static struct disk disk;
@@ -72,7 +72,7 @@ static struct {
 static uint32_t num_sent;
 static uint64_t grants_sent[NUM(unconfirmed)];
 static uint32_t num_grants_sent;
-static uint32_t restored_active[MODEL_POOLS]; /* may be more than a pool that shrank has slots */
+static uint32_t most_active[MODEL_POOLS]; /* when it was last looked at: of a pool that shrank they become fewer */
 
 static const char *const pool_names[MODEL_POOLS] = {"large", "little", "middle"};
 static const char *const tenant_names[MODEL_TENANTS] = {"alice", "bob", "carol", "dave", "erin", "frank", "grace"};
@@ -82,19 +82,20 @@ static const char *const labels[] = {"", "job"};
 
 /* ---- counting what came ---- */
 
-#define KIND_LIST(X)                                                                                                   \
-	X(placed)                                                                                                          \
-	X(granted)                                                                                                         \
-	X(refused)                                                                                                         \
-	X(withdrawn)                                                                                                       \
-	X(renewed) X(tenant) X(tenant_gone) X(active_released) X(active_expired) X(active_revoked) X(active_unclaimed)     \
-		X(pending_left) X(pending_revoked) X(pending_place_lost) X(pending_tenant_closing) X(no_slot) X(queue_full)    \
-			X(not_registered) X(tenant_closing) X(too_many_tenants) X(key_reused) X(lease_ended) X(lease_not_found)    \
-				X(lease_pending) X(tenant_not_found) X(known_place) X(known_lease) X(place_kept) X(reopened)           \
-					X(instance_remains) X(closing) X(canceled) X(held) X(late) X(calculator_failed) X(budgeted_step)   \
-						X(exact_deadline) X(before_deadline) X(forgotten) X(crash) X(restored_lease) X(restored_place) \
-							X(restored_end) X(end_undone) X(batch_written) X(batch_failed) X(batch_survived)           \
-								X(batch_lost)
+/* clang-format off */
+#define KIND_LIST(X) \
+	X(placed) X(granted) X(refused) X(withdrawn) X(renewed) X(tenant) X(tenant_gone) X(active_released) \
+	X(active_expired) X(active_revoked) X(active_unclaimed) X(pending_left) X(pending_revoked) \
+	X(pending_place_lost) X(pending_tenant_closing) X(no_slot) X(queue_full) X(not_registered) X(tenant_closing) \
+	X(too_many_tenants) X(key_reused) X(lease_ended) X(lease_not_found) X(lease_pending) X(tenant_not_found) \
+	X(known_place) X(known_lease) X(place_kept) X(reopened) X(instance_remains) X(closing) X(canceled) X(held) \
+	X(late) X(calculator_failed) X(budgeted_step) X(exact_deadline) X(before_deadline) X(forgotten) X(crash) \
+	X(restored_lease) X(restored_place) X(restored_end) X(end_undone) X(batch_written) X(batch_failed) \
+	X(batch_survived) X(batch_lost) X(active_max_lease) X(pending_too_many_slots) X(too_many_slots) \
+	X(reserved_refused) X(policy_refused) X(pool_set) X(tenant_set) X(tenant_preset) X(wait_absent) X(wait_held) X(wait_draining) \
+	X(wait_at_cap) X(wait_at_share) X(wait_reserved) X(wait_saving) X(wait_resting) X(wait_full) X(big_grant) \
+	X(saving) X(filled) X(revoked_all) X(swept)
+/* clang-format on */
 
 enum kind {
 #define X(name) KIND_##name,
@@ -121,7 +122,10 @@ static void came_error(enum fair_err err)
 								[FAIR_E_LEASE_ENDED] = KIND_lease_ended,
 								[FAIR_E_LEASE_NOT_FOUND] = KIND_lease_not_found,
 								[FAIR_E_LEASE_PENDING] = KIND_lease_pending,
-								[FAIR_E_TENANT_NOT_FOUND] = KIND_tenant_not_found};
+								[FAIR_E_TENANT_NOT_FOUND] = KIND_tenant_not_found,
+								[FAIR_E_TOO_MANY_SLOTS] = KIND_too_many_slots,
+								[FAIR_E_RESERVED] = KIND_reserved_refused,
+								[FAIR_E_POLICY] = KIND_policy_refused};
 
 	if (err != FAIR_OK)
 		came((enum kind)kinds[err]);
@@ -129,23 +133,38 @@ static void came_error(enum fair_err err)
 
 static void came_event(const struct fair_event *e)
 {
-	static const int kinds[] = {
-		[FAIR_EV_PLACED] = KIND_placed,			  [FAIR_EV_GRANTED] = KIND_granted,	   [FAIR_EV_REFUSED] = KIND_refused,
-		[FAIR_EV_WITHDRAWN] = KIND_withdrawn,	  [FAIR_EV_RENEWED] = KIND_renewed,	   [FAIR_EV_TENANT] = KIND_tenant,
-		[FAIR_EV_TENANT_GONE] = KIND_tenant_gone, [FAIR_EV_FORGOTTEN] = KIND_forgotten};
+	static const int kinds[] = {[FAIR_EV_PLACED] = KIND_placed,			  [FAIR_EV_GRANTED] = KIND_granted,
+								[FAIR_EV_REFUSED] = KIND_refused,		  [FAIR_EV_WITHDRAWN] = KIND_withdrawn,
+								[FAIR_EV_RENEWED] = KIND_renewed,		  [FAIR_EV_TENANT] = KIND_tenant,
+								[FAIR_EV_TENANT_GONE] = KIND_tenant_gone, [FAIR_EV_FORGOTTEN] = KIND_forgotten,
+								[FAIR_EV_REVOKED_ALL] = KIND_swept,		  [FAIR_EV_POOL] = KIND_pool_set};
 	static const int active[] = {[FAIR_REASON_RELEASED] = KIND_active_released,
 								 [FAIR_REASON_EXPIRED] = KIND_active_expired,
 								 [FAIR_REASON_REVOKED] = KIND_active_revoked,
-								 [FAIR_REASON_UNCLAIMED] = KIND_active_unclaimed};
+								 [FAIR_REASON_UNCLAIMED] = KIND_active_unclaimed,
+								 [FAIR_REASON_MAX_LEASE] = KIND_active_max_lease};
 	static const int pending[] = {[FAIR_REASON_LEFT] = KIND_pending_left,
 								  [FAIR_REASON_REVOKED] = KIND_pending_revoked,
 								  [FAIR_REASON_PLACE_LOST] = KIND_pending_place_lost,
-								  [FAIR_REASON_TENANT_CLOSING] = KIND_pending_tenant_closing};
+								  [FAIR_REASON_TENANT_CLOSING] = KIND_pending_tenant_closing,
+								  [FAIR_REASON_TOO_MANY_SLOTS] = KIND_pending_too_many_slots};
 
 	if (e->type != FAIR_EV_ENDED)
 		came((enum kind)kinds[e->type]);
 	else
 		came((enum kind)(e->was == FAIR_ACTIVE ? active : pending)[e->reason]);
+}
+
+static void came_wait(enum fair_wait wait)
+{
+	static const enum kind kinds[] = {
+		[FAIR_WAIT_ABSENT] = KIND_wait_absent,			[FAIR_WAIT_HELD] = KIND_wait_held,
+		[FAIR_WAIT_POOL_DRAINING] = KIND_wait_draining, [FAIR_WAIT_AT_CAP] = KIND_wait_at_cap,
+		[FAIR_WAIT_AT_SHARE] = KIND_wait_at_share,		[FAIR_WAIT_RESERVED] = KIND_wait_reserved,
+		[FAIR_WAIT_SAVING] = KIND_wait_saving,			[FAIR_WAIT_RESTING] = KIND_wait_resting,
+		[FAIR_WAIT_POOL_FULL] = KIND_wait_full};
+
+	came(kinds[wait]);
 }
 
 /* ---- failing ---- */
@@ -253,28 +272,30 @@ static void watch_slots(uint32_t p)
 	struct fair_lease_view v;
 
 	for (; fair_lease_next(fair, pool_names[p], NULL, FAIR_ACTIVE, number, &v); number = v.number) {
-		same("slots of a lease", v.slots, 1);
-		if (v.slot_ids[0] >= NUM(taken) || taken[v.slot_ids[0]])
-			fail("a slot is held twice", v.slot_ids[0], 0);
-		if (v.slot_ids[0] >= pools[p].max_slots && v.fencing_token >= config.first_token)
-			fail("a slot that the pool does not have", v.slot_ids[0], pools[p].max_slots);
-		taken[v.slot_ids[0]] = true;
+		for (uint32_t i = 0; i < v.slots; i++) {
+			if (v.slot_ids[i] >= NUM(taken) || taken[v.slot_ids[i]])
+				fail("a slot is held twice", v.slot_ids[i], 0);
+			taken[v.slot_ids[i]] = true;
+		}
 		uint64_t *owner = &token_owners[v.fencing_token % NUM(token_owners)];
 
 		if (*owner && *owner != from_id(&v.id))
 			fail("a fencing token came twice", v.fencing_token, *owner);
 		*owner = from_id(&v.id);
-		active++;
-		if (active > pools[p].max_slots && active > restored_active[p])
-			fail("more active leases than slots", active, pools[p].max_slots);
+		active += v.slots;
+		if (active > pools[p].max_slots && active > most_active[p])
+			fail("more slots are held than there are", active, pools[p].max_slots);
 	}
+	most_active[p] = active;
 }
 
 static void compare_event(const struct fair_event *e, const struct model_event *m)
 {
 	same("event type", e->type, m->type);
-	same("event lease", e->type == FAIR_EV_TENANT || e->type == FAIR_EV_TENANT_GONE ? 0 : from_id(&e->id), m->id);
 	same("event pool", pool_index(e->pool), m->pool);
+	if (e->type == FAIR_EV_POOL)
+		return;
+	same("event lease", e->type == FAIR_EV_TENANT || e->type == FAIR_EV_TENANT_GONE ? 0 : from_id(&e->id), m->id);
 	same("event tenant", (uint64_t)strcmp(e->tenant, tenant_name(m->tenant)), 0);
 	if (e->type == FAIR_EV_ENDED) {
 		same("kept", e->kept, m->kept);
@@ -295,6 +316,8 @@ static void compare_lease(const struct fair_lease_view *v, const struct model_le
 	same("ttl", v->ttl_ns, l->ttl);
 	same("arrived", v->arrived_ns, l->arrived);
 	same("token", v->fencing_token, l->token);
+	same("slots", v->slots, l->slots);
+	same("priority", (uint64_t)(v->priority + 10), (uint64_t)(l->priority + 10));
 	if (l->state == FAIR_ENDED) {
 		same("reason", v->reason, l->reason);
 		same("ended", v->ended_ns, l->ended);
@@ -302,8 +325,10 @@ static void compare_lease(const struct fair_lease_view *v, const struct model_le
 	if (l->state != FAIR_ACTIVE)
 		return;
 	same("claimed", v->claimed, l->claimed);
-	same("slot", v->slot_ids[0], l->slot);
+	for (uint32_t i = 0; i < l->slots; i++)
+		same("slot", v->slot_ids[i], l->slot_ids[i]);
 	same("granted", v->granted_ns, l->granted);
+	same("when max-lease ends it", v->max_ns, l->max_at);
 	same("deadline", v->deadline_ns, l->confirmed ? l->deadline : FAIR_NEVER);
 }
 
@@ -340,6 +365,7 @@ static void compare_tenants(uint32_t p)
 		same("active slots of a tenant", v.active_slots, c.active);
 		same("waiting of a tenant", v.waiting, c.present);
 		same("absent of a tenant", v.absent, c.absent);
+		same("policy of a tenant", (uint64_t)memcmp(&v.policy, &t->policy, sizeof(v.policy)), 0);
 		for (uint32_t j = 0; j < t->num_instances; j++)
 			same("instance",
 				 (uint64_t)strcmp(fair_tenant_instance(fair, pool_names[p], v.tenant, j),
@@ -357,7 +383,15 @@ static void compare_pool(uint32_t p)
 	uint64_t number = 0;
 
 	same("pool", fair_pool_get(fair, now, pool_names[p], &v), FAIR_OK);
-	same("share", v.share, m->share);
+	if (model_saver(&model, p))
+		came(KIND_saving);
+	same("saved slots", v.saved_slots, model_saved(&model, p));
+	same("reserved slots", v.reserved_slots, model_reserved(&model, p));
+	same("debt", v.debt_slots, c.active > m->config.max_slots ? c.active - m->config.max_slots : 0);
+	same("cordoned slots", v.num_cordoned, m->config.num_cordoned);
+	same("draining", v.draining, m->config.draining);
+	if (m->config.policy == FAIR_POLICY_EQUAL)
+		same("share", v.share, m->share);
 	same("demanding", v.demanding, m->demanding);
 	same("active slots", v.active_slots, c.active);
 	same("waiting", v.waiting, c.present);
@@ -394,10 +428,15 @@ static uint64_t model_deadline(void)
 
 		if (l->state == FAIR_ENDED)
 			next = earlier(next, l->ended + config.key_memory_ns);
-		if (l->state == FAIR_ACTIVE && l->confirmed)
-			next = earlier(next, l->deadline);
-		if (l->state != FAIR_ENDED && l->attached == 0 && !l->claimed)
-			next = earlier(next, l->keep);
+		next = earlier(next, model_timer(l));
+	}
+	for (uint32_t i = 0; i < MODEL_POOLS; i++) {
+		const struct model_pool *p = &model.pools[i];
+		int rest = model_first_rest(p);
+
+		if (rest >= 0)
+			next = earlier(next, p->rests[rest].since + p->config.slot_rest_ns);
+		next = earlier(next, model_saving_begins(&model, i));
 	}
 	for (uint32_t i = 0; i < MODEL_POOLS * MODEL_TENANTS; i++) {
 		const struct model_tenant *t = &model.pools[i / MODEL_TENANTS].tenants[i % MODEL_TENANTS];
@@ -408,6 +447,18 @@ static uint64_t model_deadline(void)
 			next = earlier(next, t->used + config.tenant_idle_ns);
 	}
 	return next;
+}
+
+/* Under max-min the shares are worked out anew between the times of the rules. */
+static void compare_deadline(void)
+{
+	uint64_t core = fair_next_deadline(fair), naive = model_deadline();
+	bool fills = false;
+
+	for (uint32_t p = 0; p < MODEL_POOLS; p++)
+		fills |= pools[p].policy == FAIR_POLICY_MAX_MIN;
+	if (!fills || core > naive || core == 0)
+		same("next deadline", core, naive);
 }
 
 static void compare_all(void)
@@ -424,7 +475,7 @@ static void compare_all(void)
 			compare_lease(&v, l);
 	}
 	if (!model.late)
-		same("next deadline", fair_next_deadline(fair), model_deadline());
+		compare_deadline();
 }
 
 static struct told *told_of(uint64_t id)
@@ -436,8 +487,11 @@ static struct told *told_of(uint64_t id)
 
 static void learn(const struct fair_event *e)
 {
+	struct fair_lease_record r;
 	uint32_t at = 0;
 
+	if (e->type == FAIR_EV_POOL || e->type == FAIR_EV_REVOKED_ALL)
+		return;
 	while (strcmp(e->tenant, tenant_name(at)) != 0)
 		at++;
 	disk_touch(&disk, e, pool_index(e->pool) * MODEL_TENANTS + at);
@@ -449,6 +503,8 @@ static void learn(const struct fair_event *e)
 	}
 	if (e->type == FAIR_EV_FORGOTTEN)
 		told_of(from_id(&e->id))->forgotten = true;
+	if (e->type == FAIR_EV_GRANTED && fair_lease_record(fair, &e->id, &r) && r.slots > 1)
+		came(KIND_big_grant);
 	if (e->type == FAIR_EV_GRANTED && num_unconfirmed < NUM(unconfirmed))
 		unconfirmed[num_unconfirmed++] = from_id(&e->id);
 	if (e->type == FAIR_EV_GRANTED || e->type == FAIR_EV_WITHDRAWN)
@@ -485,7 +541,8 @@ static void send_off(void)
 												.state = v.state,
 												.token = v.fencing_token,
 												.ttl = v.ttl_ns,
-												.slot = v.slot_ids ? v.slot_ids[0] : 0};
+												.slots = v.slots,
+												.first_slot = v.slot_ids ? v.slot_ids[0] : 0};
 		}
 	}
 }
@@ -529,10 +586,22 @@ static void settle(void)
 
 static uint32_t pool, tenant; /* of this step */
 
+static void same_place(uint32_t p, const struct fair_place *got, const struct fair_place *want)
+{
+	same("position", got->position, want->position);
+	same("ahead", got->ahead, want->ahead);
+	same("active_slots", got->active_slots, want->active_slots);
+	if (pools[p].policy == FAIR_POLICY_EQUAL)
+		same("share of a place", got->share, want->share);
+	same("waiting of a place", got->waiting, want->waiting);
+	same("reason of a place", got->reason, want->reason);
+	came_wait(got->reason);
+}
+
 static void do_acquire(bool wait)
 {
 	static const uint64_t ttls[] = {500 * MS, 3000 * MS, 9000 * MS};
-	struct model_acquired want;
+	struct model_acquired want = {0};
 	struct fair_acquired got;
 	int key = chance(60) ? (int)below(NUM(key_names)) : MODEL_NO_KEY;
 	struct model_request m = {.id = ++next_id,
@@ -540,9 +609,20 @@ static void do_acquire(bool wait)
 							  .pool = pool,
 							  .tenant = tenant,
 							  .label = chance(8),
+							  .slots = chance(70) ? 1 : 1 + below(4),
+							  .priority = chance(70) ? 0 : (int32_t)below(21) - 10,
+							  .max_lease = chance(90) ? 0 : (1 + below(3000)) * MS,
 							  .key = key,
 							  .wait = wait,
 							  .auto_register = chance(35)};
+	if (key != MODEL_NO_KEY && chance(92)) { /* mostly the same body for the same key */
+		m.ttl = ttls[key % 3];
+		m.slots = key % 5 < 3 ? 1 : 2;
+		m.priority = key % 2;
+		m.label = 0;
+		m.max_lease = 0;
+	}
+
 	struct fair_request r = {.id = to_id(m.id),
 							 .pool = pool_names[pool],
 							 .tenant = tenant_name(tenant),
@@ -550,14 +630,11 @@ static void do_acquire(bool wait)
 							 .key_len = key == MODEL_NO_KEY ? 0 : 2,
 							 .label = labels[m.label],
 							 .ttl_ns = m.ttl,
+							 .slots = m.slots,
+							 .priority = m.priority,
+							 .max_lease_ns = m.max_lease,
 							 .wait = wait,
 							 .auto_register = m.auto_register};
-
-	if (key != MODEL_NO_KEY && chance(92)) { /* mostly the same body for the same key */
-		m.ttl = r.ttl_ns = ttls[key % 3];
-		m.label = 0;
-		r.label = labels[0];
-	}
 
 	enum fair_err err = fair_acquire(fair, now, &r, &got);
 
@@ -570,14 +647,8 @@ static void do_acquire(bool wait)
 			same("id of acquire", from_id(&got.id), want.id);
 			same("state of acquire", got.state, want.state);
 		}
-		if (err == FAIR_E_NO_SLOT) {
-			same("position", got.place.position, want.place.position);
-			same("ahead", got.place.ahead, want.place.ahead);
-			same("active_slots", got.place.active_slots, want.place.active_slots);
-			same("share of a place", got.place.share, want.place.share);
-			same("waiting of a place", got.place.waiting, want.place.waiting);
-			same("reason of a place", got.place.reason, want.place.reason);
-		}
+		if (err == FAIR_E_NO_SLOT)
+			same_place(pool, &got.place, &want.place);
 	}
 	if (got.known && err == FAIR_OK)
 		came(got.state == FAIR_PENDING ? KIND_known_place : KIND_known_lease);
@@ -682,6 +753,28 @@ static void do_end(bool revoke)
 		same("result of an end", err, model_end(&model, now, n, revoke));
 }
 
+static void do_revoke_all(void)
+{
+	static const enum fair_state states[] = {FAIR_PENDING, FAIR_ACTIVE, FAIR_ENDED};
+	enum fair_state state = states[below(NUM(states))];
+	int p = chance(90) ? (int)pool : -1, t = chance(70) ? (int)tenant : -1;
+	int label = chance(30) ? (int)below(NUM(labels)) : -1;
+	uint64_t sweep;
+	uint32_t ended = 0, want = 0;
+	enum fair_err err =
+		fair_revoke_all(fair, now, p < 0 ? NULL : pool_names[p], t < 0 ? NULL : tenant_name((uint32_t)t),
+						label < 0 ? NULL : labels[label], state, &sweep, &ended);
+
+	came_error(err);
+	if (ended > 0)
+		came(KIND_revoked_all);
+	if (budgeted)
+		return;
+	same("result of a revoke of all", err, model_revoke_all(&model, now, p, t, label, state, &want));
+	same("how many are revoked", ended, want);
+	same("a revoke of all that is not done", err ? 0 : sweep, 0);
+}
+
 static void do_cancel(void)
 {
 	int key = (int)below(NUM(key_names));
@@ -737,10 +830,27 @@ static void do_place(void)
 
 	struct fair_place want = model_place(&model, l);
 
-	same("position", got.position, want.position);
-	same("ahead", got.ahead, want.ahead);
-	same("waiting", got.waiting, want.waiting);
-	same("reason of a place", got.reason, want.reason);
+	same_place(l->pool, &got, &want);
+}
+
+/* "At most a second old": what has not changed for a second is exact. */
+static void do_shares(void)
+{
+	struct fair_tenant_view v;
+
+	do_advance();
+	settle();
+	now += 1000 * MS;
+	do_advance();
+	if (budgeted || model.num_events > 0 || pools[pool].policy == FAIR_POLICY_EQUAL)
+		return;
+	for (uint32_t t = 0; t < MODEL_TENANTS; t++) {
+		if (model.pools[pool].tenants[t].state != MODEL_OPEN)
+			continue;
+		same("a tenant", fair_tenant_get(fair, pool_names[pool], tenant_name(t), &v), FAIR_OK);
+		same("share by filling", v.share, model_share(&model, pool, t));
+		came(KIND_filled);
+	}
 }
 
 static void do_hold(void)
@@ -752,6 +862,107 @@ static void do_hold(void)
 	same("result of hold", fair_hold(fair, now, p < 0 ? NULL : pool_names[p], on), FAIR_OK);
 	if (!budgeted)
 		model_hold(&model, now, p, on);
+}
+
+/* ---- pools and policies change ---- */
+
+static uint32_t cordoned[MODEL_POOLS][MODEL_SLOTS_MAX], cordoned_next[MODEL_SLOTS_MAX];
+
+static void cordon_some(struct fair_pool_config *c)
+{
+	c->num_cordoned = 0;
+	for (uint32_t slot = 0; slot < c->max_slots && chance(50); slot++) {
+		if (chance(25))
+			cordoned_next[c->num_cordoned++] = slot;
+	}
+	c->cordoned = cordoned_next;
+}
+
+static void change_some(struct fair_pool_config *c)
+{
+	switch (below(8)) {
+	case 0:
+		c->max_slots = 1 + below(12);
+		c->min_share = c->min_share < c->max_slots ? c->min_share : c->max_slots;
+		c->num_cordoned = 0;
+		break;
+	case 1:
+		c->min_share = 1 + below(c->max_slots);
+		break;
+	case 2:
+		c->policy = chance(70) ? FAIR_POLICY_MAX_MIN : FAIR_POLICY_EQUAL;
+		break;
+	case 3:
+		c->draining = chance(20);
+		break;
+	case 4:
+		cordon_some(c);
+		break;
+	case 5:
+		c->slot_rest_ns = chance(30) ? 0 : below(1500) * MS;
+		break;
+	case 6:
+		c->max_lease_ns = chance(60) ? 0 : (100 + below(5000)) * MS;
+		break;
+	default:
+		c->pass_over_ns = below(600) * MS;
+		c->priority_step_ns = below(400) * MS;
+		break;
+	}
+}
+
+static void do_pool_set(void)
+{
+	struct fair_pool_config c = pools[pool];
+	bool created;
+	enum fair_err err;
+
+	do_advance();
+	settle();
+	watch_slots(pool);
+	change_some(&c);
+	err = fair_pool_set(fair, now, &c, &created);
+	came_error(err);
+	if (!budgeted)
+		same("result of setting a pool", err, model_pool_set(&model, now, pool, &c));
+	if (err)
+		return;
+	for (uint32_t i = 0; i < c.num_cordoned; i++)
+		cordoned[pool][i] = c.cordoned[i];
+	c.cordoned = cordoned[pool];
+	pools[pool] = c;
+}
+
+static struct fair_tenant_policy some_policy(void)
+{
+	static const uint32_t weights[] = {1000, 2000, 3000, 500, 1500, 1};
+
+	return (struct fair_tenant_policy){.weight = chance(40) ? 1000 : weights[below(NUM(weights))],
+									   .reserved_slots = chance(60) ? 0 : below(chance(20) ? 12 : 4),
+									   .max_slots = chance(60) ? 0 : 1 + below(6),
+									   .max_waiting = chance(80) ? 0 : 2 + below(4)};
+}
+
+static void do_tenant_set(void)
+{
+	struct fair_tenant_policy policy = some_policy();
+	enum fair_err err = fair_tenant_set(fair, now, pool_names[pool], tenant_name(tenant), &policy);
+
+	came_error(err);
+	came(KIND_tenant_set);
+	if (!budgeted)
+		same("result of setting a tenant", err, model_tenant_set(&model, now, pool, tenant, &policy));
+}
+
+static void do_tenant_preset(void)
+{
+	struct fair_tenant_policy policy = some_policy(), *given = chance(50) ? &policy : NULL;
+	enum fair_err err = fair_tenant_preset(fair, now, pool_names[pool], tenant_name(tenant), given);
+
+	came_error(err);
+	came(KIND_tenant_preset);
+	if (!budgeted)
+		same("result of a preset", err, model_tenant_preset(&model, now, pool, tenant, given));
 }
 
 static void do_late(void)
@@ -865,8 +1076,9 @@ static void check_told_lease(uint64_t n, struct told *t)
 		same("state of a told lease", r.state, t->state);
 		same("token of a told lease", r.fencing_token, t->token);
 		same("ttl of a told lease", r.ttl_ns, t->ttl);
+		same("slots of a told lease", r.slots, t->slots);
 		if (t->state == FAIR_ACTIVE)
-			same("slot of a told lease", r.slot_ids[0], t->slot);
+			same("slot of a told lease", r.slot_ids[0], t->first_slot);
 		came(t->state == FAIR_ACTIVE ? KIND_restored_lease : KIND_restored_place);
 	} else if (found) {
 		fail("a lease that was never told", n, 0);
@@ -882,12 +1094,12 @@ static void check_told(void)
 	for (uint64_t n = world_first_id; n <= next_id; n++)
 		check_told_lease(n, told_of(n));
 	for (uint32_t p = 0; p < MODEL_POOLS; p++) {
-		restored_active[p] = 0;
+		most_active[p] = 0;
 		for (uint64_t n = 0; fair_lease_next(fair, pool_names[p], NULL, FAIR_ACTIVE, n, &v); n = v.number) {
 			same("a restored lease was told", told_of(from_id(&v.id))->known, true);
 			same("deadline of a restored lease", v.deadline_ns, now + v.ttl_ns);
 			same("a restored lease is confirmed", v.confirmed && v.claimed, true);
-			restored_active[p]++;
+			most_active[p] += v.slots;
 		}
 	}
 	for (uint32_t i = 0; i < num_ends; i++) {
@@ -1006,34 +1218,44 @@ static void one_step(void)
 	pass_time();
 	pool = below(MODEL_POOLS);
 	tenant = chance(60) ? below(3) : below(MODEL_TENANTS);
-	if (what < 34)
+	if (what < 32)
 		do_acquire(true);
-	else if (what < 42)
+	else if (what < 39)
 		do_acquire(false);
-	else if (what < 50)
+	else if (what < 46)
 		do_register();
-	else if (what < 54)
+	else if (what < 50)
 		do_unregister(chance(30));
-	else if (what < 58)
+	else if (what < 54)
 		do_attach();
-	else if (what < 67)
+	else if (what < 62)
 		do_detach();
-	else if (what < 69)
+	else if (what < 64)
 		do_claim(some_id());
-	else if (what < 77)
+	else if (what < 71)
 		do_heartbeat();
-	else if (what < 83)
+	else if (what < 77)
 		do_end(false);
-	else if (what < 87)
+	else if (what < 81)
 		do_end(true);
-	else if (what < 91)
+	else if (what < 84)
 		do_cancel();
-	else if (what < 93)
+	else if (what < 89)
 		do_place();
-	else if (what < 94)
+	else if (what < 90)
+		do_shares();
+	else if (what < 91)
 		do_hold();
-	else if (what < 95)
+	else if (what < 92)
 		do_late();
+	else if (what < 93)
+		do_pool_set();
+	else if (what < 94)
+		do_tenant_set();
+	else if (what < 95)
+		do_tenant_preset();
+	else if (what < 96)
+		do_revoke_all();
 	else
 		do_advance();
 	settle();
@@ -1106,6 +1328,11 @@ static void world_begin(void)
 											 .min_share = chance(60) ? 1 : 1 + below(slots),
 											 .max_waiting = 4 + below(12),
 											 .tenant_max_waiting = 3 + below(5),
+											 .policy = chance(60) ? FAIR_POLICY_MAX_MIN : FAIR_POLICY_EQUAL,
+											 .slot_rest_ns = chance(60) ? 0 : below(1500) * MS,
+											 .max_lease_ns = chance(80) ? 0 : (100 + below(5000)) * MS,
+											 .pass_over_ns = below(600) * MS,
+											 .priority_step_ns = below(400) * MS,
 											 .calculator = calculators[below(NUM(calculators))]};
 	}
 	for (uint32_t p = MODEL_POOLS; p-- > 0;)
@@ -1114,7 +1341,7 @@ static void world_begin(void)
 	now = below(1000) * MS;
 	memset(recent, 0, sizeof(recent));
 	memset(token_owners, 0, sizeof(token_owners));
-	memset(restored_active, 0, sizeof(restored_active));
+	memset(most_active, 0, sizeof(most_active));
 	memset(told, 0, sizeof(told));
 	world_first_id = next_id + 1;
 	last_told_token = 0;

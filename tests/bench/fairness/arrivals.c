@@ -43,7 +43,8 @@ static struct arrival *add(struct scenario *s, uint32_t tenant, double at, doubl
 
 	if (s->num_arrivals == ARRIVALS_MAX)
 		abort();
-	*a = (struct arrival){.at = (uint64_t)(at * (double)SECOND), .tenant = tenant, .slots = slots, .number = s->num_arrivals};
+	*a = (struct arrival){
+		.at = (uint64_t)(at * (double)SECOND), .tenant = tenant, .slots = slots, .number = s->num_arrivals};
 	a->hold = (uint64_t)(hold * (double)MEAN_HOLD) + 1;
 	return a;
 }
@@ -55,7 +56,7 @@ static void add_tenant(struct scenario *s, struct asker a)
 
 /* Requests that know nothing of each other: so many a second, from one second to another. */
 static void poisson(struct scenario *s, uint32_t tenant, double rate, double from, double to, uint32_t slots,
-                    double (*hold)(double mean))
+					double (*hold)(double mean))
 {
 	for (double at = from + exponential(1 / rate); at < to; at += exponential(1 / rate))
 		add(s, tenant, at, hold(1), slots);
@@ -202,14 +203,14 @@ static int by_time(const void *a, const void *b)
 	return left->number < right->number ? -1 : left->number > right->number;
 }
 
-static const char *const names[TENANTS_MAX] = {"t0", "t1", "t2",  "t3",  "t4",  "t5",  "t6",  "t7",
-                                               "t8", "t9", "t10", "t11", "t12", "t13", "t14", "t15"};
+static const char *const names[TENANTS_MAX] = {"t0", "t1", "t2",  "t3",	 "t4",	"t5",  "t6",  "t7",
+											   "t8", "t9", "t10", "t11", "t12", "t13", "t14", "t15"};
 
 bool scenario_make(uint32_t i, struct scenario *ret)
 {
-	static void (*const makers[])(struct scenario * s) = {make_steady, make_overload, make_bursts,
-	                                                      make_greed,  make_heavy,    make_churn,
-	                                                      make_weights, make_reserve, make_sizes};
+	static void (*const makers[])(struct scenario * s) = {make_steady,	make_overload, make_bursts,
+														  make_greed,	make_heavy,	   make_churn,
+														  make_weights, make_reserve,  make_sizes};
 
 	if (i >= sizeof(makers) / sizeof(*makers))
 		return false;

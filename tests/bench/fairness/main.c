@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * bench_fairness [--svg FILE]: one table of what the policies do with the same arrivals, as it stands in the README, and
- * whether max-min meets its goals: 1 when it misses one.
+ * bench_fairness [--svg FILE]: one table of what the policies do with the same arrivals, as it stands in the README,
+ * and whether max-min meets its goals: 1 when it misses one.
  */
 #include <math.h>
 #include <stdio.h>
@@ -69,8 +69,8 @@ static void small_beside_greed(const struct scenario *s, const struct figures *f
 		alone_least = fmin(alone_least, alone_p99);
 	}
 	printf("\n%s: the largest p99 wait of a small tenant is %.2f s; alone on its share of the pool, each has at least "
-	       "%.2f s\n",
-	       s->name, worst, alone_least);
+		   "%.2f s\n",
+		   s->name, worst, alone_least);
 }
 
 static void goals(const struct scenario *s, const struct figures *f)
@@ -90,8 +90,9 @@ int main(int argc, char **argv)
 		fprintf(stderr, "usage: bench_fairness [--svg FILE]\n");
 		return 2;
 	}
-	printf("| arrivals | policy | utilisation | reserved | saved | resting | Jain | small p50 | p99 | greedy p50 | p99 |\n"
-	       "|---|---|---|---|---|---|---|---|---|---|---|\n");
+	printf(
+		"| arrivals | policy | utilisation | reserved | saved | resting | Jain | small p50 | p99 | greedy p50 | p99 |\n"
+		"|---|---|---|---|---|---|---|---|---|---|---|\n");
 	for (uint32_t i = 0; scenario_make(i, &s); i++) {
 		struct figures f;
 

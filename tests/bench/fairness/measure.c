@@ -5,10 +5,10 @@
 #include "fairness.h"
 
 struct sums {
-	double active, idle, all, reserved, saved, resting;   /* slots x time in which somebody waited */
+	double active, idle, all, reserved, saved, resting; /* slots x time in which somebody waited */
 	uint64_t window_end;
-	bool demands[TENANTS_MAX];                            /* through the whole window, so far */
-	double held[TENANTS_MAX];                             /* in it, by weight */
+	bool demands[TENANTS_MAX]; /* through the whole window, so far */
+	double held[TENANTS_MAX];  /* in it, by weight */
 	double jain;
 	uint32_t num_windows;
 };
@@ -128,7 +128,7 @@ static int by_length(const void *a, const void *b)
 
 /* The wait that so many of those picked do not exceed; they are in order. */
 static double quantile(const struct scenario *s, const struct wait *waits, uint32_t count, double part, int tenant,
-                       bool greedy)
+					   bool greedy)
 {
 	double *picked = calloc(count + 1, sizeof(*picked)), value = NAN;
 	uint32_t n = 0;

@@ -14,10 +14,10 @@ struct game {
 	const struct scenario *s;
 	enum policy policy;
 	uint64_t now;
-	struct fair *fair;               /* NULL: the plain semaphore */
-	enum state *states;              /* of the arrivals */
-	uint64_t *ends;                  /* of those that hold */
-	uint32_t *next;                  /* the line of each tenant: the next in it */
+	struct fair *fair;	/* NULL: the plain semaphore */
+	enum state *states; /* of the arrivals */
+	uint64_t *ends;		/* of those that hold */
+	uint32_t *next;		/* the line of each tenant: the next in it */
 	uint32_t first[TENANTS_MAX], last[TENANTS_MAX];
 	uint32_t holders[1000], num_holders;
 	struct moment moment;
@@ -201,13 +201,13 @@ static void core_create(struct game *g)
 {
 	struct fair_config config = fair_config_default();
 	struct fair_pool_config pool = {.pool = "p",
-	                                .max_slots = g->s->max_slots,
-	                                .min_share = 1,
-	                                .max_waiting = UINT32_MAX,
-	                                .tenant_max_waiting = UINT32_MAX,
-	                                .policy = g->policy == POLICY_MAX_MIN ? FAIR_POLICY_MAX_MIN : FAIR_POLICY_EQUAL,
-	                                .slot_rest_ns = g->s->slot_rest,
-	                                .pass_over_ns = PASS_OVER};
+									.max_slots = g->s->max_slots,
+									.min_share = 1,
+									.max_waiting = UINT32_MAX,
+									.tenant_max_waiting = UINT32_MAX,
+									.policy = g->policy == POLICY_MAX_MIN ? FAIR_POLICY_MAX_MIN : FAIR_POLICY_EQUAL,
+									.slot_rest_ns = g->s->slot_rest,
+									.pass_over_ns = PASS_OVER};
 
 	config.hash_seed = config.first_token = 1;
 	config.ended_max = 1000;
@@ -222,12 +222,12 @@ static void core_acquire(struct game *g, uint32_t i)
 	const struct arrival *a = &g->s->arrivals[i];
 	struct fair_acquired got;
 	struct fair_request r = {.id = to_id(i),
-	                         .pool = "p",
-	                         .tenant = g->s->tenants[a->tenant].name,
-	                         .label = "",
-	                         .ttl_ns = a->crashes ? a->hold : 3600 * SECOND,
-	                         .slots = a->slots,
-	                         .wait = true};
+							 .pool = "p",
+							 .tenant = g->s->tenants[a->tenant].name,
+							 .label = "",
+							 .ttl_ns = a->crashes ? a->hold : 3600 * SECOND,
+							 .slots = a->slots,
+							 .wait = true};
 
 	require(fair_acquire(g->fair, g->now, &r, &got));
 }
@@ -345,7 +345,7 @@ static bool comes_later(const struct scenario *s, uint32_t tenant)
 }
 
 void play(const struct scenario *s, enum policy policy, moment_seen *seen, void *context, struct wait **ret_waits,
-          uint32_t *ret_num_waits)
+		  uint32_t *ret_num_waits)
 {
 	static struct game g;
 

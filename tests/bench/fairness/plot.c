@@ -15,8 +15,8 @@
 struct panel {
 	FILE *file;
 	uint64_t end, next;
-	uint32_t slots;    /* of the last point */
-	bool total;        /* the area of all that is held, else of what the small ones hold */
+	uint32_t slots; /* of the last point */
+	bool total;		/* the area of all that is held, else of what the small ones hold */
 	int y;
 };
 
@@ -60,7 +60,8 @@ static void area(struct panel *p, const struct scenario *s, enum policy policy, 
 static void frame(const struct panel *p, const struct scenario *s, enum policy policy)
 {
 	fprintf(p->file, "<text x=\"%d\" y=\"%d\" font-weight=\"bold\">%s</text>\n", LEFT, p->y - 6, policy_names[policy]);
-	fprintf(p->file, "<path fill=\"none\" stroke=\"#888\" d=\"M%d %dh%dv%dh-%dz\"/>\n", LEFT, p->y, WIDTH, HEIGHT, WIDTH);
+	fprintf(p->file, "<path fill=\"none\" stroke=\"#888\" d=\"M%d %dh%dv%dh-%dz\"/>\n", LEFT, p->y, WIDTH, HEIGHT,
+			WIDTH);
 	fprintf(p->file, "<text x=\"%d\" y=\"%d\" text-anchor=\"end\">%u</text>\n", LEFT - 6, p->y + 10, s->max_slots);
 	fprintf(p->file, "<text x=\"%d\" y=\"%d\" text-anchor=\"end\">0</text>\n", LEFT - 6, p->y + HEIGHT);
 }
@@ -68,14 +69,14 @@ static void frame(const struct panel *p, const struct scenario *s, enum policy p
 static void legend(FILE *file, int bottom, uint64_t end)
 {
 	fprintf(file,
-	        "<rect x=\"%d\" y=\"10\" width=\"12\" height=\"12\" fill=\"#e08214\"/>"
-	        "<text x=\"%d\" y=\"20\">the greedy tenant</text>\n"
-	        "<rect x=\"%d\" y=\"10\" width=\"12\" height=\"12\" fill=\"#2b6cb0\"/>"
-	        "<text x=\"%d\" y=\"20\">the nine small ones</text>\n",
-	        LEFT, LEFT + 18, LEFT + 160, LEFT + 178);
+			"<rect x=\"%d\" y=\"10\" width=\"12\" height=\"12\" fill=\"#e08214\"/>"
+			"<text x=\"%d\" y=\"20\">the greedy tenant</text>\n"
+			"<rect x=\"%d\" y=\"10\" width=\"12\" height=\"12\" fill=\"#2b6cb0\"/>"
+			"<text x=\"%d\" y=\"20\">the nine small ones</text>\n",
+			LEFT, LEFT + 18, LEFT + 160, LEFT + 178);
 	for (uint64_t at = 0; at <= end; at += 10 * SECOND)
 		fprintf(file, "<text x=\"%.0f\" y=\"%d\" text-anchor=\"middle\">%.0f s</text>\n",
-		        LEFT + WIDTH * (double)at / (double)end, bottom, (double)at / (double)SECOND);
+				LEFT + WIDTH * (double)at / (double)end, bottom, (double)at / (double)SECOND);
 }
 
 bool plot(const char *path, const struct scenario *s, uint64_t end)
@@ -88,10 +89,10 @@ bool plot(const char *path, const struct scenario *s, uint64_t end)
 		return false;
 	shown.end = end;
 	fprintf(file,
-	        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 %d %d\" font-family=\"sans-serif\" "
-	        "font-size=\"12\" fill=\"#333\">\n<title>Slots over time under three policies</title>\n"
-	        "<rect width=\"100%%\" height=\"100%%\" fill=\"#fff\"/>\n",
-	        LEFT + WIDTH + 20, height);
+			"<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 %d %d\" font-family=\"sans-serif\" "
+			"font-size=\"12\" fill=\"#333\">\n<title>Slots over time under three policies</title>\n"
+			"<rect width=\"100%%\" height=\"100%%\" fill=\"#fff\"/>\n",
+			LEFT + WIDTH + 20, height);
 	for (int policy = 0; policy < POLICIES; policy++) {
 		struct panel p = {.file = file, .end = end, .y = TOP + policy * (HEIGHT + GAP) + 6};
 

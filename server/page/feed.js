@@ -177,7 +177,10 @@ export class Feed {
 		const { model, attempt: { signal } } = this;
 		const pool = model.name;
 		const lists = {
-			pools: [() => call('GET', 'pools', { signal }), ({ items }) => model.takePools(items)],
+			pools: [() => call('GET', 'pools', { signal }), ({ items }) => {
+				if (!model.takePools(items))
+					throw new Refused(404, { code: 'pool-not-found', detail: `${pool} is gone` });
+			}],
 			stats: [() => call('GET', 'stats', { query: { pool, limit: 1000 }, signal }), (stats) => model.takeStats(stats)],
 			tenants: [() => list('tenants', { pool }, { most: TENANTS_MAX, signal }), (tenants) => model.takeTenants(tenants)],
 			leases: [() => list('leases', { pool, state: 'active' }, { most: LEASES_MAX, signal }), (...reply) => model.takeLeases(...reply)],
@@ -191,7 +194,5 @@ export class Feed {
 		const replies = await Promise.all(names.map(async (name) => [name, await lists[name][0](), performance.now()]));
 		for (const [name, reply, at] of replies)
 			lists[name][1](reply, at, asked);
-		if (model.pool === null)
-			throw new Refused(404, { code: 'pool-not-found', detail: `${pool} is gone` });
 	}
 }

@@ -9,7 +9,7 @@ import { Model } from './model.js';
 import { Slots } from './slots.js';
 import { Table } from './tables.js';
 import * as verbs from './verbs.js';
-import { clock, counting, duration, headline, initials } from './words.js';
+import { clock, counting, duration, headline, initials, rights } from './words.js';
 
 const FRAME_BUDGET = 8;    // ms: what a frame draws before it leaves the rest to the next
 
@@ -68,6 +68,7 @@ const tenants = new Table(the('tenants-card'), {
 		{ title: 'Waits', number: true, sort: ({ tenant }) => tenant.waiting, show: (cell, { tenant }) => say(cell, String(tenant.waiting)) },
 		{ title: 'Away', number: true, sort: ({ tenant }) => tenant.absent, show: (cell, { tenant }) => say(cell, String(tenant.absent)) },
 		{ title: 'State', sort: ({ tenant }) => tenant.state, show: (cell, { tenant }) => say(cell, tenant.state) },
+		{ title: 'May have', sort: ({ tenant }) => rights(tenant), show: (cell, { tenant }) => say(cell, rights(tenant)) },
 		{ title: 'Registered by', wide: true, sort: ({ tenant }) => tenant.instances.join(' '), show: (cell, { tenant }) => labelled(cell, tenant.instances.join(', ')) },
 		{ title: 'Revoke', show: (cell, { tenant }) => {
 			if (tenant.active_slots + tenant.waiting + tenant.absent > 0)
@@ -94,14 +95,14 @@ function drawFigures({ stats }) {
 		['Share of each', stats.share === null ? 'differs' : String(stats.share)],
 		['Tenants', `${stats.demanding_tenants} of ${stats.active_tenants} want slots`],
 		['Waiting', stats.absent > 0 ? `${stats.waiting}, and ${stats.absent} away` : String(stats.waiting)],
-		['Fairness', stats.fairness_index === undefined ? '' : stats.fairness_index.toFixed(2)],
+		['Fairness', stats.fairness_index.toFixed(2)],
 		['Half wait up to', stats.granted_total > 0 ? duration(stats.wait_seconds.p50) : '–'],
 		['Half hold for up to', stats.hold_seconds.max > 0 ? duration(stats.hold_seconds.p50) : '–'],
 		['Granted', stats.granted_total.toLocaleString('en')],
 		['Ran out', stats.expired_total.toLocaleString('en')],
 		['Revoked', stats.revoked_total.toLocaleString('en')],
 		['Got no slot', stats.no_slot_total.toLocaleString('en')],
-	].filter(([, value]) => value !== '');
+	];
 	keyed(the('figures'), rows, ([name]) => name, ([name]) => el('div', {}, el('dt', {}, name), el('dd')), (node, [, value]) => say(node.lastChild, value));
 }
 
@@ -109,7 +110,7 @@ function drawTop(now) {
 	say(the('headline'), headline(model, now));
 	document.title = `${model.stats.total_active_slots}/${model.stats.max_slots}${model.stats.waiting > 0 ? ` +${model.stats.waiting}` : ''} ${model.name} · fairshared`;
 	say(the('version'), `${model.stats.version} · up for ${counting(model.stats.uptime_seconds)}`);
-	say(the('drain'), model.pool?.draining ? 'Grant again…' : 'Drain…');
+	say(the('drain'), model.pool.draining ? 'Grant again…' : 'Drain…');
 	drawFigures(model);
 }
 

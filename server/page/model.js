@@ -35,9 +35,12 @@ export class Model {
 		return this.tones.get(tenant);
 	}
 
+	/** false: the pool is not there any more. */
 	takePools(pools) {
+		const pool = pools.find(({ pool: name }) => name === this.name);
 		this.pools = pools;
-		this.pool = pools.find(({ pool }) => pool === this.name) ?? null;
+		this.pool = pool ?? this.pool;
+		return pool !== undefined;
 	}
 
 	takeStats(stats) {
@@ -101,7 +104,7 @@ export class Model {
 
 	/** Slots out of use that nobody holds. */
 	idleCordoned() {
-		const cordoned = this.pool?.cordoned ?? [];
+		const { cordoned } = this.pool;
 		if (cordoned.length === 0)
 			return 0;
 		const held = new Set([...this.leases.values()].flatMap(({ slot_ids: ids }) => ids));

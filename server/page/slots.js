@@ -72,11 +72,12 @@ export class Slots {
 	sentence(index) {
 		const lease = this.held?.get(index);
 		const cordoned = this.cordoned.has(index) ? ' · cordoned' : '';
+		const reclaimed = lease?.reclaim === undefined ? '' : ' · asked back';
 		if (lease === undefined)
 			return `Slot ${index} · free${cordoned}`;
 		const now = performance.now();
 		return `Slot ${index} · ${lease.tenant_id}${lease.label === '' ? '' : ` · ${lease.label}`} · held ${counting((now - lease.since) / 1000)} · ` +
-			`${counting((lease.expires - now) / 1000)} left of ${counting(lease.ttl_seconds)}${cordoned}`;
+			`${counting((lease.expires - now) / 1000)} left of ${counting(lease.ttl_seconds)}${reclaimed}${cordoned}`;
 	}
 
 	resize(count) {
@@ -107,7 +108,7 @@ export class Slots {
 		const past = Math.max(-1, ...[...held.keys()].filter((slot) => slot >= stats.max_slots));
 		const count = Math.min(CELLS_MAX, Math.max(stats.max_slots, past + 1));
 		this.held = held;
-		this.cordoned = new Set(model.pool?.cordoned ?? []);
+		this.cordoned = new Set(model.pool.cordoned);
 		this.size = count <= ROOMY ? 'roomy' : count <= MEDIUM ? 'medium' : 'small';
 		mark(this.grid, 'data-size', this.size);
 		if (this.cells.length !== count)
@@ -115,8 +116,9 @@ export class Slots {
 		for (let slot = 0; slot < count; slot++)
 			this.drawCell(this.cells[slot], slot, held.get(slot), model, now);
 		const free = Math.max(0, stats.max_slots - stats.total_active_slots);
-		say(the('slots-note'), `${stats.total_active_slots} held · ${free} free` + (this.cordoned.size > 0 ? ` · ${this.cordoned.size} cordoned` : '') +
-			(stats.max_slots > count ? ` · the first ${count} are shown` : ''));
+		const kept = [[this.cordoned.size, 'cordoned'], [stats.resting_slots, 'resting'], [stats.reserved_slots, 'reserved'], [stats.saved_slots, 'saved']];
+		say(the('slots-note'), [`${stats.total_active_slots} held`, `${free} free`, ...kept.filter(([slots]) => slots > 0).map(([slots, how]) => `${slots} ${how}`),
+			...(stats.max_slots > count ? [`the first ${count} are shown`] : [])].join(' · '));
 		this.tell();
 	}
 

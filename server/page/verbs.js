@@ -101,7 +101,7 @@ function askCordon(pool, slot, cordon, done) {
 	open({
 		title: cordon ? `Cordon slot ${slot} of ${pool}` : `Put slot ${slot} of ${pool} back to use`,
 		body: [el('p', {}, cordon ? 'It is not granted any more. Who holds it keeps it until the lease ends.' : 'It is granted again.')],
-		verbs: [KEEP, { name: cordon ? 'Cordon' : 'Put back', danger: cordon, run: async () => {
+		verbs: [KEEP, { name: cordon ? 'Cordon' : 'Put back to use', danger: cordon, run: async () => {
 			const { cordoned } = await call('GET', segment('pools', pool));    // another operator may have been here
 			const wanted = cordoned.filter((other) => other !== slot);
 			await call('PATCH', segment('pools', pool), { body: { cordoned: cordon ? [...wanted, slot].sort((a, b) => a - b) : wanted } });
@@ -142,11 +142,11 @@ export function revokeAll(pool, tenant, done) {
 /** All about one slot, and what can be done with it. */
 export function slot(model, number, done) {
 	const lease = [...model.leases.values()].find(({ slot_ids: ids }) => ids.includes(number));
-	const cordoned = (model.pool?.cordoned ?? []).includes(number);
+	const cordoned = model.pool.cordoned.includes(number);
 	const rows = lease === undefined ? [['State', cordoned ? 'free, cordoned' : 'free']] : [
 		['Tenant', lease.tenant_id], ['Label', lease.label], ['State', cordoned ? 'held, cordoned' : 'held'], ['Slots', lease.slot_ids.join(', ')],
 		['Since', moment(lease.acquired_at)], ['Waited for it', `${lease.waited_seconds} s`], ['Runs out', moment(lease.expires_at)],
-		['Ttl', `${lease.ttl_seconds} s`], ['Address', (lease.slot_urls ?? []).join(', ')], ['Fencing token', String(lease.fencing_token)], ['Lease', lease.id]];
+		['Ttl', `${lease.ttl_seconds} s`], ['Address', (lease.slot_urls ?? []).join(', ')], ['Fencing token', String(lease.fencing_token)], ['Asked back', lease.reclaim === undefined ? '' : `within ${lease.reclaim.by_seconds} s`], ['Lease', lease.id]];
 	open({
 		title: `Slot ${number} of ${model.name}`, body: [facts(rows)],
 		verbs: [{ name: 'Close' },

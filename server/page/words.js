@@ -60,6 +60,12 @@ const REASONS = {
 	reserved: 'slots reserved', saving: 'slots saved for another', resting: 'slots rest', 'pool-full': 'no free slot',
 };
 
+/** What a tenant may have beyond what all may: nothing, or "weight 2 · 1 reserved · at most 5". */
+export function rights({ weight, reserved_slots: reserved, max_slots: most }) {
+	return [weight === 1 ? '' : `weight ${weight}`, reserved === 0 ? '' : `${reserved} reserved`, most === null ? '' : `at most ${most}`]
+		.filter((part) => part !== '').join(' · ');
+}
+
 /** Why a waiter waits. */
 export function why(reason) {
 	return REASONS[reason] ?? reason;
@@ -76,13 +82,13 @@ function ended(stats) {
 const RATE_SECONDS = 60;
 
 /**
- * Seconds until the next slot is likely to be given, or null: what the server estimates for the first in line, else how often
+ * Seconds until the next slot is likely to be given, or null: what the server estimates for those who wait, else how often
  * leases ended in the last minute, else how long they are held.
  */
 export function nextIn({ stats, history, line }, now) {
-	const told = line.find((waiter) => waiter.present)?.estimated_wait_seconds;
-	if (typeof told === 'number')
-		return told;
+	const told = line.filter(({ present }) => present).map((waiter) => waiter.estimated_wait_seconds).filter((seconds) => seconds !== undefined);
+	if (told.length > 0)
+		return Math.min(...told);
 	const first = history.find((sample) => sample.at >= now - 1000 * RATE_SECONDS);
 	const lapsed = first === undefined ? 0 : (now - first.at) / 1000;
 	const ends = first === undefined ? 0 : ended(stats) - first.ended;
@@ -103,7 +109,7 @@ export function headline(model, now) {
 	const free = Math.max(0, most - held - model.idleCordoned());
 	const wait = waiting === 1 ? '1 waits' : `${waiting} wait`;
 
-	if (pool?.draining)
+	if (pool.draining)
 		return held === 0 ? `${name} is drained: nothing is held, nothing is granted` : `${name} is draining: ${held} of ${most} slots are still held`;
 	if (held > most)
 		return `${name} holds ${held}, ${held - most} more than its ${most} slots: it shrinks as leases end`;

@@ -45,9 +45,9 @@ test('holders, the line, tenants and figures are those of the API', async (t) =>
 	await shows(() => grid(page), leases.map(({ tenant_id: tenant }) => names[tenant]), 'the grid');
 	await shows(() => text(page, '#headline'), 'default is full: 7 wait', 'the sentence');
 	await shows(() => rows(page, 'leases-card', 3), leases.map((lease) => [String(lease.slot_ids[0]), lease.tenant_id, lease.label]), 'the leases');
-	await shows(() => rows(page, 'tenants-card', 7), [
-		['alice', '4', '2', '3', '0', 'active', ''], ['bob', '4', '2', '2', '0', 'active', ''], ['team-west', '2', '2', '0', '0', 'active', ''],
-		['carol', '0', '2', '2', '0', 'active', 'p1'], ['idle-one', '0', '2', '0', '0', 'active', ''],
+	await shows(() => rows(page, 'tenants-card', 8), [
+		['alice', '4', '2', '3', '0', 'active', 'at most 6', ''], ['bob', '4', '2', '2', '0', 'active', '', ''], ['team-west', '2', '2', '0', '0', 'active', '', ''],
+		['carol', '0', '2', '2', '0', 'active', '', 'p1'], ['idle-one', '0', '2', '0', '0', 'active', '', ''],
 	], 'the tenants');
 	const waiters = await page.locator('#line tr:not(.group) td').evaluateAll((cells) => cells.map((cell) => cell.textContent));
 	const line = Array.from({ length: waiters.length / 4 }, (_, row) => waiters.slice(4 * row, 4 * row + 3));

@@ -152,6 +152,7 @@ export const rows = (page, card, cells) => page.locator(`#${card} tbody tr`).eva
 export async function busy(t, ...flags) {
 	const server = await farm(t, '--max-slots', '10', ...flags);
 	await server.register('alice', 'bob', 'team-west', { tenant_id: 'carol', instance: 'p1' }, 'idle-one');
+	await server.send('PATCH', '/tenants/alice', { max_slots: 6 });
 	await server.take('alice', 4);
 	await server.take('bob', 4);
 	await server.take('team-west', 2, { label: '', ttl_seconds: 30 });

@@ -123,7 +123,54 @@ test('an operator resizes a pool, after a question', async (t) => {
 	await page.locator('#sheet-refusal', { hasText: 'could not be reached' }).waitFor();
 });
 
-test('an operator revokes a lease', async (t) => {
+test('an operator drains a pool and lets it grant again', async (t) => {
+	const server = await farm(t, '--max-slots', '3');
+	await server.register('alice', 'bob');
+	const [lease] = await server.take('alice', 2);
+	const page = await look(t, server.url);
+	await page.getByRole('button', { name: 'Drain…' }).click();
+	assert.deepEqual(await axe(page), []);
+	await page.getByRole('dialog').getByRole('button', { name: 'Cancel' }).click();
+	assert.equal((await server.get('/pools/default')).draining, false);
+	await page.getByRole('button', { name: 'Drain…' }).click();
+	await page.getByRole('dialog').getByRole('button', { name: 'Drain', exact: true }).click();
+	await shows(() => text(page, '#headline'), 'default is draining: 2 of 3 slots are still held', 'it drains');
+	assert.equal((await server.get('/pools/default')).draining, true);
+	server.wait('bob', 1);
+	await server.waiters(1);
+	await shows(() => texts(page, '#line tr:not(.group) td:nth-child(3)'), ['pool drains'], 'why bob waits');
+	await server.send('DELETE', `/leases/${lease.id}`);
+	await shows(() => text(page, '#headline'), 'default is draining: 1 of 3 slots are still held', 'nobody gets the slot');
+	await page.getByRole('button', { name: 'Grant again…' }).click();
+	await page.getByRole('dialog').getByRole('button', { name: 'Grant again' }).click();
+	await shows(() => text(page, '#headline'), 'default has 1 of 3 slots free, nobody waits', 'bob has it');
+	assert.deepEqual(page.complaints, []);
+});
+
+test('an operator cordons a slot and puts it back', async (t) => {
+	const server = await farm(t, '--max-slots', '3');
+	await server.register('alice');
+	await server.take('alice', 1);
+	const page = await look(t, server.url);
+	const cordon = async (slot, name) => {
+		await page.locator('#slots .slot').nth(slot).click();
+		await page.getByRole('dialog').getByRole('button', { name: `${name}…` }).click();
+		await page.getByRole('dialog').getByRole('button', { name, exact: true }).click();
+		await page.locator('dialog').waitFor({ state: 'hidden' });
+	};
+	await cordon(1, 'Cordon');
+	await shows(() => page.locator('#slots .cordoned').evaluateAll((cells) => cells.map(({ id }) => id)), ['slot-1'], 'a free slot');
+	await cordon(0, 'Cordon');
+	assert.deepEqual((await server.get('/pools/default')).cordoned, [0, 1]);
+	await shows(() => text(page, '#slots-note'), '1 held · 2 free · 2 cordoned', 'a slot that is held stays held');
+	assert.deepEqual(await axe(page), []);
+	await shoot(page, 'cordoned');
+	await cordon(1, 'Put back to use');
+	assert.deepEqual((await server.get('/pools/default')).cordoned, [0]);
+	await shows(() => page.locator('#slots .cordoned').count(), 1, 'it is back');
+});
+
+test('an operator revokes a lease, and all of a tenant', async (t) => {
 	const server = await farm(t, '--max-slots', '3');
 	await server.register('alice', 'bob');
 	const leases = await server.take('alice', 3);
@@ -142,6 +189,11 @@ test('an operator revokes a lease', async (t) => {
 	const revoked = leases.find(({ slot_ids: [slot] }) => slot === 1);
 	assert.equal((await server.send('GET', `/leases/${revoked.id}`)).body.reason, 'revoked');
 
+	await page.getByRole('button', { name: 'Revoke all that alice holds' }).click();
+	await page.getByRole('dialog').getByRole('button', { name: 'Revoke all' }).click();
+	await page.locator('#told', { hasText: '2 leases of alice ended.' }).waitFor();
+	await shows(async () => (await grid(page)).filter((each) => each !== 'free'), ['BO bob'], 'only bob holds');
+	assert.equal((await server.stats()).revoked_total, 3);
 	assert.deepEqual(page.complaints, []);
 });
 

@@ -2,7 +2,7 @@
 // What the page says, by value.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { brief, clock, counting, duration, headline, initials, moment, nextIn, why } from '../../server/page/words.js';
+import { brief, clock, counting, duration, headline, initials, moment, nextIn, rights, why } from '../../server/page/words.js';
 
 const none = { p50: 0, p95: 0, p99: 0, max: 0 };
 const stats = (more) => ({ pool: 'default', max_slots: 10, total_active_slots: 10, waiting: 0, hold_seconds: none, released_total: 0, expired_total: 0,
@@ -32,6 +32,11 @@ test('initials', () => {
 		['AL', 'TW', 'T42', 'A', 'XY', '42', 'CM', '--', 'T00']);
 });
 
+test('rights', () => {
+	assert.equal(rights({ weight: 1, reserved_slots: 0, max_slots: null }), '');
+	assert.equal(rights({ weight: 2.5, reserved_slots: 1, max_slots: 5 }), 'weight 2.5 · 1 reserved · at most 5');
+});
+
 test('reasons', () => {
 	assert.deepEqual(['at-share', 'pool-full', 'something-new'].map(why), ['at its share', 'no free slot', 'something-new']);
 });
@@ -58,7 +63,7 @@ test('when the next comes', () => {
 	assert.equal(nextIn(model({ released_total: 14, expired_total: 1 }, first(70_000, 5)), 100_000), 3, 'ten ended in 30 s');
 	assert.equal(nextIn(model({ released_total: 14, hold_seconds: { ...none, p50: 40 } }, first(98_000, 5)), 100_000), 4, 'too short to tell');
 	assert.equal(nextIn(model({ released_total: 14 }, first(30_000, 5)), 100_000), null, 'too long ago');
-	assert.equal(nextIn(model({ released_total: 14 }, { ...first(70_000, 5), line: [waiter('absent'), waiter('pool-full', { estimated_wait_seconds: 7.5 })] }), 100_000), 7.5);
+	assert.equal(nextIn(model({ released_total: 14 }, { ...first(70_000, 5), line: [waiter('absent'), waiter('pool-full', { estimated_wait_seconds: 9 }), waiter('at-share', { estimated_wait_seconds: 7.5 })] }), 100_000), 7.5);
 	assert.equal(says({ waiting: 7, hold_seconds: { ...none, p50: 40 } }), 'default is full: 7 wait, the next in about 4 s');
 	assert.equal(says({ waiting: 7, hold_seconds: { ...none, p50: 2 } }), 'default is full: 7 wait, the next in about 1 s');
 	assert.equal(says({ waiting: 7, hold_seconds: { ...none, p50: 900 } }), 'default is full: 7 wait, the next in about 1 min 30 s');

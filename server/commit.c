@@ -57,6 +57,8 @@ void commit_destroy(struct commit *c)
 {
 	if (!c)
 		return;
+	if (c->failing && c->gathering.event_count > 0)
+		log_say(LOG_WARNING, "what happened since the store failed is not stored: leases that ended meanwhile run out again");
 	gathering_fini(&c->gathering);
 	gathering_fini(&c->flying);
 	batch_clear(&c->batch);
@@ -252,7 +254,7 @@ uint64_t commit_deadline(const struct commit *c)
 
 bool commit_pending(const struct commit *c)
 {
-	return c->in_flight || c->gathering.event_count > 0;
+	return c->in_flight || (c->gathering.event_count > 0 && !c->failing);
 }
 
 bool commit_holds(const struct commit *c)

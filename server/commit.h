@@ -45,7 +45,7 @@ struct commit_counts {
 };
 const struct commit_counts *commit_counts(const struct commit *commit);
 
-/* commit_pending tells whether anything is not durable yet. */
+/* commit_pending tells whether anything is not durable yet that will be soon: while the store fails nothing is. */
 bool commit_pending(const struct commit *commit);
 
 /* commit_holds tells whether granting is held: the store fails, or waiters come back. */

@@ -25,6 +25,7 @@
 struct sqlite_file {
 	char *path; /* without symbolic links, so that every name of a file has the same lock */
 	int lock;	/* descriptor of PATH-lock, -1: none */
+	int kept;	/* descriptor of the file itself, likewise */
 	sqlite3 *db;
 	uint64_t version; /* of the stored form, as it lay there */
 };
@@ -33,8 +34,10 @@ struct sqlite_file {
 bool sqlite_place_make(const char *path, char error[STORE_ERROR_MAX]);
 /* sqlite_place_find sets file->path; the file need not be there, but it is no folder or device. */
 bool sqlite_place_find(struct sqlite_file *file, const char *path, char error[STORE_ERROR_MAX]);
-/* sqlite_place_lock keeps other servers away. */
+/* sqlite_place_lock keeps other servers away, also while there is no file yet. */
 bool sqlite_place_lock(struct sqlite_file *file, char error[STORE_ERROR_MAX]);
+/* sqlite_place_keep does so once the file is there, whatever becomes of the lock beside it. */
+bool sqlite_place_keep(struct sqlite_file *file, char error[STORE_ERROR_MAX]);
 /* sqlite_place_beside returns file->path with a suffix, sqlite_place_folder the folder of a path; to be freed. */
 char *sqlite_place_beside(const struct sqlite_file *file, const char *suffix, char error[STORE_ERROR_MAX]);
 char *sqlite_place_folder(const char *path, char error[STORE_ERROR_MAX]);

@@ -358,9 +358,10 @@ bool sqlite_file_open(struct sqlite_file *file, const char *path, enum store_dur
 {
 	bool is_new;
 
-	*file = (struct sqlite_file){.lock = -1};
+	*file = (struct sqlite_file){.lock = -1, .kept = -1};
 	if (sqlite_place_make(path, error) && sqlite_place_find(file, path, error) && sqlite_place_lock(file, error) &&
-		verify_header(file, &is_new, error) && (!is_new || create(file, error)) && open_whole(file, durability, error))
+		verify_header(file, &is_new, error) && (!is_new || create(file, error)) && sqlite_place_keep(file, error) &&
+		open_whole(file, durability, error))
 		return true;
 	sqlite_file_close(file);
 	return false;
@@ -393,7 +394,7 @@ bool sqlite_file_look(struct sqlite_file *file, const char *path, char error[STO
 {
 	bool is_new;
 
-	*file = (struct sqlite_file){.lock = -1};
+	*file = (struct sqlite_file){.lock = -1, .kept = -1};
 	if (sqlite_place_find(file, path, error) && verify_header(file, &is_new, error) &&
 		(!is_new || sqlite_fail(error, "%s is missing or empty", file->path)) &&
 		connect(file, file->path, SQLITE_OPEN_READONLY, error) && verify(file, "PRAGMA integrity_check(1)", error) &&
@@ -407,8 +408,10 @@ bool sqlite_file_look(struct sqlite_file *file, const char *path, char error[STO
 void sqlite_file_close(struct sqlite_file *file)
 {
 	disconnect(file);
+	if (file->kept >= 0)
+		close(file->kept);
 	if (file->lock >= 0)
 		close(file->lock);
 	free(file->path);
-	*file = (struct sqlite_file){.lock = -1};
+	*file = (struct sqlite_file){.lock = -1, .kept = -1};
 }

@@ -123,10 +123,17 @@ char *sqlite_place_beside(const struct sqlite_file *file, const char *suffix, ch
 	return NULL;
 }
 
-/*
- * The lock lies beside the file and not on it: SQLite locks the file with POSIX locks, and those of a whole process go
- * when any descriptor of the file is closed. It stays when the server ends; the kernel lets go of it even for kill -9.
- */
+static bool lock_alone(int fd, const struct sqlite_file *file, char *error)
+{
+	if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+		return true;
+	if (errno == EWOULDBLOCK)
+		return sqlite_fail(error, "%s is in use by another server: stop that one, or give this one its own with --store sqlite:PATH",
+						   file->path);
+	return sqlite_fail_system(error, "cannot lock", file->path);
+}
+
+/* The lock beside the file stays when the server ends; the kernel lets go of it even for kill -9. */
 bool sqlite_place_lock(struct sqlite_file *file, char error[STORE_ERROR_MAX])
 {
 	char *name = sqlite_place_beside(file, "-lock", error);
@@ -138,12 +145,17 @@ bool sqlite_place_lock(struct sqlite_file *file, char error[STORE_ERROR_MAX])
 		sqlite_fail(error, "cannot make or open %s: %s; the server must be able to write in the folder of its store",
 					name, strerror(errno));
 	free(name);
-	if (file->lock < 0)
-		return false;
-	if (flock(file->lock, LOCK_EX | LOCK_NB) == 0)
-		return true;
-	if (errno == EWOULDBLOCK)
-		return sqlite_fail(error, "%s is in use by another server: stop that one, or give this one its own with --store sqlite:PATH",
-						   file->path);
-	return sqlite_fail_system(error, "cannot lock", file->path);
+	return file->lock >= 0 && lock_alone(file->lock, file, error);
+}
+
+/*
+ * SQLite locks the file with POSIX locks, and those of a whole process go when any descriptor of the file is closed: this
+ * one is closed after SQLite's.
+ */
+bool sqlite_place_keep(struct sqlite_file *file, char error[STORE_ERROR_MAX])
+{
+	file->kept = open(file->path, O_RDONLY | O_CLOEXEC);
+	if (file->kept < 0)
+		return sqlite_fail_system(error, "cannot open", file->path);
+	return lock_alone(file->kept, file, error);
 }

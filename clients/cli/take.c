@@ -107,6 +107,13 @@ static void show_place(void *data, const struct fairshare_place *place)
 	free(line);
 }
 
+static void show_trouble(void *data, const struct fairshare_error *error)
+{
+	(void)data;
+	clear_line();
+	complain("%s (%s); trying again", error->message, error->code);
+}
+
 static bool can_rewrite(void)
 {
 	const char *terminal = getenv("TERM");
@@ -174,6 +181,7 @@ static enum fairshare_err acquire(const struct wanted *wanted, struct taken *tak
 	acquiring.priority = wanted->priority;
 	acquiring.cancel = handle;
 	acquiring.progress = can_rewrite() ? show_place : NULL;
+	acquiring.trouble = wanted->timeout_seconds != 0 ? show_trouble : NULL;
 	err = fairshare_acquire(taken->client, &acquiring, &taken->lease, error);
 	clear_line();
 	atomic_store(&cancel, NULL);

@@ -202,10 +202,18 @@ class ExitStatus(Case):
         self.fairshare("acquire", "--wait=0.1", "--no-slot-code=3", code=3)
         self.assertEqual(self.server.in_line(), 0)
 
+    def test_trouble_is_told_once(self):
+        _, err = self.fairshare("run", "--url", "http://127.0.0.1:1", "-w", "1s", "true", code=124)
+        self.assertEqual(err.count("no answer from http://127.0.0.1:1"), 2, err)     # when it comes, and at the end
+        self.assertEqual(err.count("trying again"), 1, err)
+
     def test_own_failure(self):
         for arguments, message in {
                 ("run", "-t", "nobody", "true"): "(tenant-not-registered)",
                 ("run", "--url", "ftp://x", "true"): "unix:/PATH",
+                ("run", "--url", "http://127.0.0.1:99999", "true"): "the url is 'http://127.0.0.1:99999'",
+                ("run", "--url", "http://", "true"): "the url is 'http://'",
+                ("run", "--url", "http://localhost/?x=1", "true"): "the url is 'http://localhost/?x=1'",
                 ("run", "--url", "http://127.0.0.1:1", "-n", "true"): "no answer from http://127.0.0.1:1",
                 ("run", "-n", "-w", "1", "true"): "exclude each other",
                 ("run", "-w", "1x", "true"): "--wait is '1x': give a duration",

@@ -936,5 +936,6 @@ def url_with_a_path(stage):
         lease = driver.take("a")
         until(lambda: beats_of(stage, lease), "a heartbeat")
         driver.finish()
-    check({request.status for request in stage.proxy.seen()} <= {200, 201, 204}, "each request met the server")
+    # A beat that the end of the client cuts has no status.
+    check({request.status for request in stage.proxy.seen()} <= {200, 201, 204, None}, "each request met the server")
     nothing_left(stage)

@@ -176,6 +176,18 @@ Test(refusal, a_second_server_by_any_name)
 	store->ops->destroy(store);
 }
 
+Test(refusal, a_second_server_where_the_lock_was_removed)
+{
+	struct store *store = store_open(in_folder("s"));
+
+	cr_assert_eq(unlink(in_folder("s-lock")), 0);
+	cr_assert_not_null(strstr(store_refused(in_folder("s")), "/s is in use by another server: stop that one"));
+	cr_assert(commit_lease(store, 1));
+	store->ops->destroy(store);
+	store = store_open(in_folder("s"));
+	store->ops->destroy(store);
+}
+
 Test(refusal, a_file_with_two_names)
 {
 	struct store *store;

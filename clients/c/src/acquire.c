@@ -120,6 +120,10 @@ static void retry_at(struct fairshare_waiting *waiting, uint64_t at_ns)
 /* A long-poll that was cut after a while is no sign of trouble: the back-off starts anew. */
 static void back_off(struct fairshare_waiting *waiting, const struct exchange *exchange)
 {
+	if (waiting->options.trouble != NULL && strcmp(waiting->told, waiting->error.code) != 0) {
+		snprintf(waiting->told, sizeof(waiting->told), "%s", waiting->error.code);
+		waiting->options.trouble(waiting->options.trouble_data, &waiting->error);
+	}
 	if (exchange->ended_ns - exchange->begun_ns > NS_PER_SECOND)
 		waiting->failures = 0;
 	retry_at(waiting, fairshare_now_ns() + backoff_ns(waiting->failures++, exchange->retry_after));

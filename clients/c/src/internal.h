@@ -309,6 +309,7 @@ struct fairshare_waiting {
 	unsigned failures; /* in a row */
 	unsigned polls;	   /* begun since the key stands for something, for all we know */
 	bool tried;		   /* with any key */
+	char told[64];	   /* the code of the trouble that was told last, "" for none */
 	bool cancelled;
 	bool refused;		   /* the registration was */
 	bool registering;	   /* loop->registration wakes it */

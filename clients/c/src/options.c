@@ -57,6 +57,24 @@ static bool bearer(char **ret, const char *token)
 	return token == NULL || asprintf(ret, "Bearer %s", token) >= 0;
 }
 
+/* is_server tells whether a server can be there: its parts are right, and there is nothing that we would not send. */
+static bool is_server(const char *url)
+{
+	static const CURLUPart strange[] = {CURLUPART_QUERY, CURLUPART_FRAGMENT, CURLUPART_USER};
+	CURLU *parts = curl_url();
+	bool right = parts != NULL && curl_url_set(parts, CURLUPART_URL, url, 0) == CURLUE_OK;
+	char *text;
+
+	for (size_t i = 0; right && i < sizeof(strange) / sizeof(strange[0]); i++) {
+		if (curl_url_get(parts, strange[i], &text, 0) != CURLUE_OK)
+			continue;
+		curl_free(text);
+		right = false;
+	}
+	curl_url_cleanup(parts);
+	return right;
+}
+
 /* split_url tells whether the url is of a form we know; base and socket_path stay NULL without memory. */
 static bool split_url(struct settings *settings, const char *url)
 {
@@ -67,7 +85,7 @@ static bool split_url(struct settings *settings, const char *url)
 		settings->base = strdup("http://localhost");
 		return true;
 	}
-	if (strncmp(url, "http://", 7) != 0 && strncmp(url, "https://", 8) != 0)
+	if ((strncmp(url, "http://", 7) != 0 && strncmp(url, "https://", 8) != 0) || !is_server(url))
 		return false;
 	while (length > 0 && url[length - 1] == '/')
 		length--;

@@ -149,6 +149,12 @@ struct fairshare_place {
  */
 typedef void fairshare_progress_fn(void *data, const struct fairshare_place *place);
 
+/*
+ * Tells what stands in the way when an acquire could not be answered (the server is not reached, does not take requests
+ * now) and is tried again: the first time, and when the error's code is another one. From where progress comes from.
+ */
+typedef void fairshare_trouble_fn(void *data, const struct fairshare_error *error);
+
 #define FAIRSHARE_FOREVER (-1.0)
 
 /* What an acquire is told. Made by fairshare_acquire_options_init(). */
@@ -162,6 +168,8 @@ struct fairshare_acquire_options {
 	double ttl_seconds; /* 0: the client's */
 	uint32_t slots;		/* 0: one. More, and priority, go to the server, whose answer is handed on */
 	int32_t priority;
+	fairshare_trouble_fn *trouble; /* NULL: nobody asks */
+	void *trouble_data;
 };
 
 /* fairshare_acquire_options_init fills `options` with defaults: waits for ever for one slot. */

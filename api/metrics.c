@@ -182,10 +182,34 @@ static void write_slots(struct api *api, const struct pool_copy *pool, struct ex
 	exposition_count(out, max > active ? max - active : 0, "pool=\"%s\",state=\"free\"", pool->name);
 }
 
+static void write_kept(struct api *api, const struct pool_copy *pool, struct exposition *out)
+{
+	const struct fair_pool_view *view = &pool->view;
+
+	(void)api;
+	exposition_count(out, view->reserved_slots, "pool=\"%s\",reason=\"reserved\"", pool->name);
+	exposition_count(out, view->resting_slots, "pool=\"%s\",reason=\"resting\"", pool->name);
+	exposition_count(out, view->saved_slots, "pool=\"%s\",reason=\"saving\"", pool->name);
+}
+
+static void write_cordoned(struct api *api, const struct pool_copy *pool, struct exposition *out)
+{
+	(void)api;
+	exposition_count(out, pool->view.num_cordoned, "pool=\"%s\"", pool->name);
+}
+
+static void write_debt(struct api *api, const struct pool_copy *pool, struct exposition *out)
+{
+	(void)api;
+	exposition_count(out, pool->view.debt_slots, "pool=\"%s\"", pool->name);
+}
+
+/* Under max-min it differs by tenant: there is no such series. */
 static void write_share(struct api *api, const struct pool_copy *pool, struct exposition *out)
 {
 	(void)api;
-	exposition_count(out, pool->view.share, "pool=\"%s\"", pool->name);
+	if (pool->view.policy == FAIR_POLICY_EQUAL)
+		exposition_count(out, pool->view.share, "pool=\"%s\"", pool->name);
 }
 
 static void write_min_share(struct api *api, const struct pool_copy *pool, struct exposition *out)
@@ -310,7 +334,12 @@ static const struct family {
 	{"fairshared_max_slots", "gauge", "Slots of the pool.", write_max_slots, NULL, NULL},
 	{"fairshared_min_share", "gauge", "Slots that a demanding tenant may hold at least.", write_min_share, NULL, NULL},
 	{"fairshared_slots", "gauge", "Slots by state.", write_slots, NULL, NULL},
-	{"fairshared_share_slots", "gauge", "Slots that each demanding tenant may hold now.", write_share, NULL, NULL},
+	{"fairshared_kept_slots", "gauge", "Free slots that nobody gets now: reserved, resting, or saved for a large request.",
+	 write_kept, NULL, NULL},
+	{"fairshared_cordoned_slots", "gauge", "Slots out of use.", write_cordoned, NULL, NULL},
+	{"fairshared_debt_slots", "gauge", "Slots held above max_slots after it shrank.", write_debt, NULL, NULL},
+	{"fairshared_share_slots", "gauge", "Slots that each demanding tenant may hold now, under policy equal.", write_share,
+	 NULL, NULL},
 	{"fairshared_tenants", "gauge", "Registered tenants by state.", write_tenants, NULL, NULL},
 	{"fairshared_waiters", "gauge", "Waiters whose request is attached.", write_waiters, NULL, NULL},
 	{"fairshared_waiters_absent", "gauge", "Waiters that keep a place without a request.", write_absent, NULL, NULL},

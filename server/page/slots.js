@@ -115,7 +115,8 @@ export class Slots {
 			this.resize(count);
 		for (let slot = 0; slot < count; slot++)
 			this.drawCell(this.cells[slot], slot, held.get(slot), model, now);
-		const free = Math.max(0, stats.max_slots - stats.total_active_slots);
+		const free = Math.max(0, stats.max_slots - stats.total_active_slots - model.idleCordoned() - stats.resting_slots -
+			stats.reserved_slots - stats.saved_slots);
 		const kept = [[this.cordoned.size, 'cordoned'], [stats.resting_slots, 'resting'], [stats.reserved_slots, 'reserved'], [stats.saved_slots, 'saved']];
 		say(the('slots-note'), [`${stats.total_active_slots} held`, `${free} free`, ...kept.filter(([slots]) => slots > 0).map(([slots, how]) => `${slots} ${how}`),
 			...(stats.max_slots > count ? [`the first ${count} are shown`] : [])].join(' · '));

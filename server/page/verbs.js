@@ -116,7 +116,7 @@ export function revoke(lease, done) {
 		title: `Revoke slot ${lease.slot_ids.join(', ')} from ${lease.tenant_id}`,
 		body: [
 			facts([['Tenant', lease.tenant_id], ['Label', lease.label], ['Lease', lease.id]]),
-			el('p', {}, 'The slot is free at once, for the next in the line. Whoever holds the lease learns of it with the next heartbeat and may still be at work until then.'),
+			el('p', {}, 'The slot goes to the next in the line, at once or after its rest. Whoever holds the lease learns of it with the next heartbeat and may still be at work until then.'),
 		],
 		verbs: [KEEP, { name: 'Revoke', danger: true, run: async () => {
 			await call('DELETE', segment('leases', lease.id), { query: { revoke: true } });

@@ -106,7 +106,8 @@ export { ended as endedTotal };
 export function headline(model, now) {
 	const { stats, pool, line } = model;
 	const { pool: name, max_slots: most, total_active_slots: held, waiting } = stats;
-	const free = Math.max(0, most - held - model.idleCordoned());
+	const kept = stats.resting_slots + stats.reserved_slots + stats.saved_slots;
+	const free = Math.max(0, most - held - model.idleCordoned() - kept);
 	const wait = waiting === 1 ? '1 waits' : `${waiting} wait`;
 
 	if (pool.draining)
@@ -115,6 +116,8 @@ export function headline(model, now) {
 		return `${name} holds ${held}, ${held - most} more than its ${most} slots: it shrinks as leases end`;
 	if (waiting > 0 && line.some((waiter) => waiter.reason === 'held'))
 		return `${name} is on hold: ${wait} until the server grants again`;
+	if (free === 0 && kept > 0)
+		return `${name} has no slot to give, ${kept} of ${most} rest or are kept back: ${waiting > 0 ? wait : 'nobody waits'}`;
 	if (free === 0 && waiting > 0) {
 		const next = nextIn(model, now);
 		return `${name} is full: ${wait}${next === null ? '' : `, the next in about ${counting(Math.max(1, Math.round(next)))}`}`;

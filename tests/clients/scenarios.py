@@ -430,7 +430,7 @@ def cancel_while_all_fails(stage):
     asked = until(lambda: stage.proxy.seen("POST /leases"), "it is asked")
     driver.tell("cancel", name="a")
     driver.expect("cancelled", name="a", within=2)
-    until(lambda: [request.key for request in stage.proxy.seen("DELETE /leases")] == [asked[0].key],
+    until(lambda: {request.key for request in stage.proxy.seen("DELETE /leases")} == {asked[0].key},
           "DELETE /leases with the key of the acquire")
     driver.finish()
 

@@ -5,7 +5,8 @@ import { test } from 'node:test';
 import { brief, clock, counting, duration, headline, initials, moment, nextIn, rights, why } from '../../server/page/words.js';
 
 const none = { p50: 0, p95: 0, p99: 0, max: 0 };
-const stats = (more) => ({ pool: 'default', max_slots: 10, total_active_slots: 10, waiting: 0, hold_seconds: none, released_total: 0, expired_total: 0,
+const stats = (more) => ({ pool: 'default', max_slots: 10, total_active_slots: 10, waiting: 0, reserved_slots: 0, resting_slots: 0,
+	saved_slots: 0, hold_seconds: none, released_total: 0, expired_total: 0,
 	revoked_total: 0, unclaimed_total: 0, ...more });
 const waiter = (reason, more) => ({ present: reason !== 'absent', reason, ...more });
 const model = (of, { line = [], history = [], pool = {}, cordoned = 0 } = {}) =>
@@ -50,6 +51,9 @@ test('one sentence', () => {
 	assert.equal(says({ total_active_slots: 9, waiting: 2 }, { line: [waiter('at-share'), waiter('absent')] }), 'default has 1 of 10 slots free: 2 wait at their share');
 	assert.equal(says({ total_active_slots: 9, waiting: 2 }, { line: [waiter('at-share'), waiter('resting')] }), 'default has 1 of 10 slots free: 2 wait');
 	assert.equal(says({ total_active_slots: 9, waiting: 2 }, { line: [waiter('held')] }), 'default is on hold: 2 wait until the server grants again');
+	assert.equal(says({ total_active_slots: 6, resting_slots: 2, reserved_slots: 1 }), 'default has 1 of 10 slots free, nobody waits');
+	assert.equal(says({ total_active_slots: 6, resting_slots: 4, waiting: 2 }),
+		'default has no slot to give, 4 of 10 rest or are kept back: 2 wait');
 	assert.equal(says({ total_active_slots: 12 }), 'default holds 12, 2 more than its 10 slots: it shrinks as leases end');
 	assert.equal(says({ total_active_slots: 3, waiting: 4 }, { pool: { draining: true } }), 'default is draining: 3 of 10 slots are still held');
 	assert.equal(says({ total_active_slots: 0 }, { pool: { draining: true } }), 'default is drained: nothing is held, nothing is granted');

@@ -425,6 +425,11 @@ static void let_go(struct pools *pools, struct fair *fair, uint64_t now, const s
 		log_refused(lives_on.core.pool, err ? why_not(err) : reason);
 }
 
+const struct fair_pool_config *pools_configured(const struct pools *pools, size_t i)
+{
+	return i < pools->count ? &pools->list[i].kept.core : NULL;
+}
+
 void pools_reload(struct pools *pools, const struct pools *fresh, struct fair *fair, uint64_t now)
 {
 	for (size_t i = 0; i < pools->count; i++)

@@ -37,6 +37,9 @@ enum fair_err pools_remove(void *context, struct fair *fair, uint64_t now, const
  */
 void pools_reload(struct pools *pools, const struct pools *fresh, struct fair *fair, uint64_t now);
 
+/* pools_configured is pool i as the configuration has it, NULL past the end, in a struct pools that was just made of it. */
+const struct fair_pool_config *pools_configured(const struct pools *pools, size_t i);
+
 /* pools_info is api_config.pool_info; context is the struct pools. */
 struct api_pool_info pools_info(void *context, const char *name);
 

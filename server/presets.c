@@ -88,6 +88,52 @@ void presets_log(const struct presets *presets, const struct presets *old, const
 			log_differences(&old->list[i], fair, &neutral);
 }
 
+static struct preset preset_now(const struct fair_tenant_view *view)
+{
+	struct preset preset = {.policy = view->policy};
+
+	memcpy(preset.tenant, view->tenant, strlen(view->tenant) + 1);
+	memcpy(preset.pool, view->pool, strlen(view->pool) + 1);
+	return preset;
+}
+
+/* What is reserved in a pool by the configuration, and by others for tenants that it does not name. */
+static uint64_t reserved(const struct presets *presets, const struct fair *fair, const char *pool)
+{
+	struct fair_tenant_view view = {.number = 0};
+	uint64_t sum = 0;
+
+	for (size_t i = 0; i < presets->count; i++)
+		if (!strcmp(presets->list[i].pool, pool))
+			sum += presets->list[i].policy.reserved_slots;
+	while (fair_tenant_next(fair, pool, view.number, &view)) {
+		struct preset preset = preset_now(&view);
+
+		if (!names(presets, &preset))
+			sum += view.policy.reserved_slots;
+	}
+	return sum;
+}
+
+void presets_make_room(const struct presets *presets, struct fair *fair, uint64_t now, const struct fair_pool_config *pool)
+{
+	bool equal = pool->policy == FAIR_POLICY_EQUAL, full = reserved(presets, fair, pool->pool) > pool->max_slots;
+	struct fair_tenant_view view = {.number = 0};
+
+	while ((equal || full) && fair_tenant_next(fair, pool->pool, view.number, &view)) {
+		struct preset preset = preset_now(&view);
+
+		preset.policy.reserved_slots = 0;
+		if (equal)
+			preset.policy.weight = FAIR_WEIGHT_ONE;
+		if (names(presets, &preset) || memcmp(&preset.policy, &view.policy, sizeof(view.policy)) == 0)
+			continue;
+		log_differences(&preset, fair, &preset.policy);
+		if (fair_tenant_set(fair, now, preset.pool, preset.tenant, &preset.policy) != FAIR_OK)
+			log_text(LOG_ERROR, "a tenant cannot be set to the configuration", "tenant_id", preset.tenant);
+	}
+}
+
 static void set(struct fair *fair, uint64_t now, const struct preset *preset, const struct fair_tenant_policy *policy)
 {
 	enum fair_err err = fair_tenant_preset(fair, now, preset->pool, preset->tenant, policy);

@@ -235,6 +235,8 @@ static void set_tenants(struct server *server, uint64_t now)
 {
 	presets_log(server->presets, NULL, server->fair);
 	presets_clear(server->presets, server->fair, now);
+	for (size_t i = 0; pools_configured(server->pools, i); i++)
+		presets_make_room(server->presets, server->fair, now, pools_configured(server->pools, i));
 	presets_set(server->presets, server->fair, now);
 	(void)api_advance(server->api, now, 1);
 }
@@ -280,6 +282,8 @@ static void set_back(struct server *server, uint64_t now, const struct pools *po
 	presets_log(presets, server->presets, server->fair);
 	presets_clear(server->presets, server->fair, now);
 	presets_clear(presets, server->fair, now);
+	for (size_t i = 0; pools_configured(pools, i); i++)
+		presets_make_room(presets, server->fair, now, pools_configured(pools, i));
 	pools_reload(server->pools, pools, server->fair, now);
 	presets_set(presets, server->fair, now);
 	presets_destroy(server->presets);

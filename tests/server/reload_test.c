@@ -231,8 +231,8 @@ Test(reload, moves_reserves_and_slots_together)
 	server_stop(server);
 }
 
-/* What a tenant was given at run time may stand against the file: that is said, and the rest is done. */
-Test(reload, says_what_cannot_be_set)
+/* What a tenant was given at run time goes where it stands against the file, and only there. */
+Test(reload, wins_over_what_tenants_were_given_at_run_time)
 {
 	const char *dir = temp_dir(), *path = temp_file(dir, "f.conf", "policy = max-min\nmax_slots = 10\n");
 	struct server *server = server_start("--config", path, NULL);
@@ -241,11 +241,19 @@ Test(reload, says_what_cannot_be_set)
 	cr_assert(call(server, "PATCH", "/tenants/alice", "{\"reserved_slots\":6}", NULL)->status == 200);
 	reload(server, dir, "policy = max-min\nmax_slots = 5\n[pool farm]\nmax_slots = 1\n",
 		   "the configuration was read again");
-	server_says(server,
-				"a pool cannot be set to the configuration\",\"pool\":\"default\",\"reason\":\"its tenants have more "
-				"reserved_slots than it would have slots\"}");
-	cr_assert(stat_of(server, "max_slots") == 10);
+	server_says(server, "\"tenant_id\":\"alice\",\"pool\":\"default\",\"key\":\"reserved_slots\",\"was\":6,\"is\":0}");
+	cr_assert(stat_of(server, "max_slots") == 5);
+	cr_assert(number_of(tenant(server), "reserved_slots") == 0);
 	cr_assert(POOL_OF(server, "farm")->status == 200);
+	cr_assert(call(server, "PATCH", "/tenants/alice", "{\"reserved_slots\":3,\"weight\":2}", NULL)->status == 200);
+	reload(server, dir, "policy = max-min\nmax_slots = 5\n[tenant bob]\nreserved_slots = 2\n", "again");
+	cr_assert(number_of(tenant(server), "reserved_slots") == 3);
+	reload(server, dir, "policy = max-min\nmax_slots = 5\n[tenant bob]\nreserved_slots = 3\n", "\"was\":3,\"is\":0}");
+	must_acquire(server, "bob", "", NULL);
+	cr_assert(number_of(call(server, "GET", "/tenants/bob", NULL, NULL), "reserved_slots") == 3);
+	cr_assert(number_of(tenant(server), "weight") == 2);
+	reload(server, dir, "policy = equal\nmax_slots = 5\n", "\"key\":\"weight_thousandths\",\"was\":2000,\"is\":1000}");
+	cr_assert_not(server_has_said(server, "cannot be set to the configuration"));
 	server_stop(server);
 }
 

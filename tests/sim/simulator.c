@@ -21,10 +21,10 @@
 #include "model.h"
 
 #define STEPS_NORMAL 1000000
-#define STEPS_LONG 5000000
+#define STEPS_LONG 8000000
 #define STEPS_OF_A_WORLD 3000
 #define STEPS_BETWEEN_CRASHES 200
-#define LONG_LEAST 2000
+#define LONG_LEAST 10000
 #define RECENT 48
 #define MS UINT64_C(1000000)
 #define NUM(a) (sizeof(a) / sizeof(*(a)))
@@ -938,8 +938,8 @@ static struct fair_tenant_policy some_policy(void)
 	static const uint32_t weights[] = {1000, 2000, 3000, 500, 1500, 1};
 
 	return (struct fair_tenant_policy){.weight = chance(40) ? 1000 : weights[below(NUM(weights))],
-									   .reserved_slots = chance(60) ? 0 : below(chance(20) ? 12 : 4),
-									   .max_slots = chance(60) ? 0 : 1 + below(6),
+									   .reserved_slots = chance(60) ? 0 : below(chance(62) ? 12 : 4),
+									   .max_slots = chance(50) ? 0 : 1 + below(6),
 									   .max_waiting = chance(80) ? 0 : 2 + below(4)};
 }
 
@@ -1258,6 +1258,13 @@ static void one_step(void)
 		do_revoke_all();
 	else
 		do_advance();
+	settle();
+	if (chance(30))
+		do_place();
+	if (below(200) == 0)
+		do_pool_set();
+	if (budgeted && chance(2)) /* where one is worked off over several calls */
+		do_revoke_all();
 	settle();
 	while ((disk.in_flight || disk.num_touched > 0) && chance(75) && do_commit())
 		;

@@ -83,6 +83,11 @@ void revoke_all(struct api *api, struct call *call)
 		decode_refuse(api, call, "revoke", "needs one of pool, tenant_id and label: it ends all leases that they name");
 		return;
 	}
+	/* A script whose variable is empty would end all leases without a label. */
+	if (in->label != NULL && *in->label == '\0') {
+		decode_refuse(api, call, "label", "is empty: name one, or leave it out");
+		return;
+	}
 	err = fair_revoke_all(api->fair, call->now, in->pool, in->tenant_id, in->label, in->state, &number, &ended);
 	if (err != FAIR_OK) {
 		refuse(api, call, err);

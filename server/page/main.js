@@ -150,7 +150,8 @@ const views = [
 	(now) => slots.draw(model, now),
 	(now) => drawLine(model, now),
 	(now) => leases.draw([...model.leases.values()].map((lease) => ({ key: lease.id, text: `${lease.tenant_id} ${lease.label}`, lease })),
-		model.stats.total_active_slots, now),
+		/* Of those that are not known only the slots are. */
+		model.leases.size + model.stats.total_active_slots - [...model.leases.values()].reduce((sum, { slots: held }) => sum + held, 0), now),
 	(now) => tenants.draw(tenantItems(model), model.stats.active_tenants, now),
 ];
 /* The pictures change once a second: that is what the history keeps. */

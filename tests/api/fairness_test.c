@@ -404,6 +404,7 @@ Test(fairness, leases_are_revoked_by_label_state_and_pool)
 					*y = acquire(w, "alice", ",\"label\":\"y\"", NULL);
 	struct exchange *waiter = acquire(w, "bob", ",\"label\":\"x\"", NULL), *e;
 
+	expect_problem(ask(w, "DELETE /leases?revoke=true&label=&pool=default", NULL), 422, "invalid-value");
 	e = ask(w, "DELETE /leases?revoke=true&label=x&state=pending", NULL);
 	expect_number(e, "ended", 1);
 	expect_problem(waiter, 410, "lease-ended");

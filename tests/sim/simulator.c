@@ -21,7 +21,7 @@
 #include "model.h"
 
 #define STEPS_NORMAL 1000000
-#define STEPS_LONG 8000000
+#define STEPS_LONG 8800000
 #define STEPS_OF_A_WORLD 3000
 #define STEPS_BETWEEN_CRASHES 200
 #define LONG_LEAST 10000

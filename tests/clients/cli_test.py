@@ -441,8 +441,11 @@ STUBBORN = "trap 'echo TERM' TERM; echo ready; while :; do sleep 0.02; done"
 
 
 class Loss(Case):
+    def good_beats(self):
+        return [beat for beat in self.proxy.seen("POST /heartbeats") if beat.status == 200]
+
     def last_good_beat(self):
-        return [beat for beat in self.proxy.seen("POST /heartbeats") if beat.status == 200][-1].at
+        return self.good_beats()[-1].at
 
     def revoke(self):
         self.server.call("DELETE", "/tenants/alice?force=true")
@@ -498,9 +501,10 @@ class Loss(Case):
 
     def silence(self, *arguments, code):
         """Has the server be silent after a good heartbeat; answers when, after that beat, TERM and the command's end came."""
+        before = len(self.good_beats())
         process = self.sh("echo ready; echo $$; " + STUBBORN.replace("echo ready; ", ""), "--ttl", "3", *arguments)
         pid = int(read_line(process.stdout))
-        until(lambda: [beat for beat in self.proxy.seen("POST /heartbeats") if beat.status == 200], "a good heartbeat")
+        until(lambda: len(self.good_beats()) > before, "a good heartbeat")
         self.server.pause()
         since = self.last_good_beat()
         until(lambda: not os.path.exists(f"/proc/{pid}"), "the end of the command", 10)
@@ -509,23 +513,29 @@ class Loss(Case):
         self.server.resume()
         return out, end, err
 
+    def on_time(self, earliest, latest, *arguments):
+        """The first of three rounds whose end came in time: a machine that stalls may be late, a wrong plan always is."""
+        for _ in range(3):
+            out, end, err = self.silence(*arguments, code=123)
+            if earliest < end < latest:
+                break
+        self.assertTrue(earliest < end < latest, f"KILL came {end:.2f} s after the last good heartbeat")
+        return out, err
+
     def test_killed_before_the_deadline(self):
         """TERM comes so early that KILL, 1 s later, falls before the end of the ttl of 3 s."""
-        out, end, err = self.silence("-k", "1", code=123)
+        out, err = self.on_time(2.5, 3, "-k", "1")
         self.assertEqual(out, "TERM\n")
-        self.assertTrue(2.5 < end < 3, f"KILL came {end:.2f} s after the last good heartbeat")
         self.assertIn("no heartbeat gets through", err)
 
     def test_kill_before_the_deadline(self):
-        out, end, _ = self.silence("--on-lost", "kill", code=123)
+        out, _ = self.on_time(2.5, 3, "--on-lost", "kill")
         self.assertEqual(out, "")
-        self.assertTrue(2.5 < end < 3, f"KILL came {end:.2f} s after the last good heartbeat")
 
     def test_ttl_too_short_for_the_grace(self):
         """Where the ttl does not allow for the grace, heartbeats have their chance still."""
-        out, end, _ = self.silence("-k", "2.5", code=123)
+        out, _ = self.on_time(3.9, 5, "-k", "2.5")      # 1.5 s and 2.5 s
         self.assertEqual(out, "TERM\n")
-        self.assertTrue(3.9 < end < 5, f"KILL came {end:.2f} s after the last good heartbeat, not 1.5 s and 2.5 s")
 
     def test_a_beat_that_is_missed_is_no_loss(self):
         process = self.sh("echo ready; exec cat", "--ttl", "1500ms", "-k", "300ms", stdin=subprocess.PIPE)

@@ -99,7 +99,8 @@ static uint32_t kept_for(const struct model *m, uint32_t pool, uint32_t tenant)
 {
 	const struct model_tenant *t = &m->pools[pool].tenants[tenant];
 
-	if (t->state != MODEL_OPEN || t->policy.reserved_slots == 0)
+	/* Under equal a reserve, which only a restart can bring there, keeps nothing. */
+	if (t->state != MODEL_OPEN || t->policy.reserved_slots == 0 || m->pools[pool].config.policy != FAIR_POLICY_MAX_MIN)
 		return 0;
 	return above(t->policy.reserved_slots, model_count(m, pool, (int)tenant).active);
 }

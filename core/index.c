@@ -46,8 +46,8 @@ static uint32_t weight(struct counts c, enum fair_state state)
 }
 
 /*
- * LEASE_TREE: a tree of leases by number with sums: NAME_insert, _remove, _changed, _counts, _present_before,
- * _active_before and _after (the first lease after a number in a state).
+ * LEASE_TREE: a tree of leases by number with sums: NAME_insert, _remove, _changed, _counts, _before
+ * (what comes earlier) and _after (the first lease after a number in a state).
  */
 #define LEASE_TREE(NAME, FIELD, SUM)                                                                               \
 	RB_GENERATE_INTERNAL(NAME, lease, FIELD, by_number, static)                                                              \
@@ -78,35 +78,18 @@ static uint32_t weight(struct counts c, enum fair_state state)
 		return RB_ROOT(tree) ? RB_ROOT(tree)->SUM : (struct counts){0};                                            \
 	}                                                                                                              \
                                                                                                                    \
-	static uint32_t NAME##_present_before(const struct NAME *tree, uint64_t number)                                \
+	static struct counts NAME##_before(const struct NAME *tree, uint64_t number)                                   \
 	{                                                                                                              \
-		uint32_t before = 0;                                                                                       \
+		struct counts before = {0}, none = {0};                                                                    \
                                                                                                                    \
 		for (const struct lease *l = RB_ROOT(tree); l;) {                                                          \
 			if (number <= l->number) {                                                                             \
 				l = RB_LEFT(l, FIELD);                                                                             \
 				continue;                                                                                          \
 			}                                                                                                      \
-			before += own_counts(l).present;                                                                       \
+			counts_move(&before, none, own_counts(l));                                                             \
 			if (RB_LEFT(l, FIELD))                                                                                 \
-				before += RB_LEFT(l, FIELD)->SUM.present;                                                          \
-			l = RB_RIGHT(l, FIELD);                                                                                \
-		}                                                                                                          \
-		return before;                                                                                             \
-	}                                                                                                              \
-                                                                                                                   \
-	static uint32_t NAME##_active_before(const struct NAME *tree, uint64_t number)                                 \
-	{                                                                                                              \
-		uint32_t before = 0;                                                                                       \
-                                                                                                                   \
-		for (const struct lease *l = RB_ROOT(tree); l;) {                                                          \
-			if (number <= l->number) {                                                                             \
-				l = RB_LEFT(l, FIELD);                                                                             \
-				continue;                                                                                          \
-			}                                                                                                      \
-			before += own_counts(l).active;                                                                        \
-			if (RB_LEFT(l, FIELD))                                                                                 \
-				before += RB_LEFT(l, FIELD)->SUM.active;                                                           \
+				counts_move(&before, none, RB_LEFT(l, FIELD)->SUM);                                                \
 			l = RB_RIGHT(l, FIELD);                                                                                \
 		}                                                                                                          \
 		return before;                                                                                             \
@@ -350,12 +333,12 @@ struct counts tenant_counts(const struct tenant *t)
 
 uint32_t pool_present_before(const struct pool *p, uint64_t number)
 {
-	return pool_leases_present_before(&p->leases, number);
+	return pool_leases_before(&p->leases, number).present;
 }
 
 uint32_t tenant_active_before(const struct tenant *t, uint64_t number)
 {
-	return tenant_leases_active_before(&t->leases, number);
+	return tenant_leases_before(&t->leases, number).active;
 }
 
 struct lease *pool_first_present(const struct pool *p)

@@ -113,3 +113,10 @@ long parse_number(const char *text, long least, long most, const struct argp_sta
 		argp_error(state, "%s is '%s': give a whole number from %ld to %ld", option, text, least, most);
 	return number;
 }
+
+const char *parse_lease_state(const char *text, const struct argp_state *state)
+{
+	if (strcmp(text, "active") != 0 && strcmp(text, "pending") != 0)
+		argp_error(state, "--state is '%s': give active or pending", text);
+	return text;
+}

@@ -70,6 +70,9 @@ double parse_seconds(const char *text, const struct argp_state *state, const cha
 /* parse_number reads a whole number of least..most, or ends with what is wrong. */
 long parse_number(const char *text, long least, long most, const struct argp_state *state, const char *option);
 
+/* parse_lease_state reads active or pending, or ends with what is wrong; it returns the text itself. */
+const char *parse_lease_state(const char *text, const struct argp_state *state);
+
 /* --- speaking to the server --------------------------------------------------------------------------------------- */
 
 /* client_open opens a client, or tells why not and answers NULL. */

@@ -26,9 +26,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		arguments->label = arg;
 		return 0;
 	case 's':
-		if (strcmp(arg, "active") != 0 && strcmp(arg, "pending") != 0)
-			argp_error(state, "--state is '%s': give active or pending", arg);
-		arguments->state = arg;
+		arguments->state = parse_lease_state(arg, state);
 		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;

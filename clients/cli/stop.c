@@ -7,8 +7,7 @@
 
 static const struct argp_child pool_children[] = {{&url_argp, 0, NULL, 0}, {0}};
 
-/* --- clear ---------------------------------------------------------------------------------------------------------
- */
+/* --- clear -------------------------------------------------------------------------------------------------------- */
 
 struct clear_arguments {
 	struct common common;
@@ -27,9 +26,7 @@ static error_t parse_clear(int key, char *arg, struct argp_state *state)
 		arguments->label = arg;
 		return 0;
 	case 's':
-		if (strcmp(arg, "active") != 0 && strcmp(arg, "pending") != 0)
-			argp_error(state, "--state is '%s': give active or pending", arg);
-		arguments->state = arg;
+		arguments->state = parse_lease_state(arg, state);
 		return 0;
 	case ARGP_KEY_END:
 		if (arguments->common.pool == NULL && arguments->common.tenant == NULL && arguments->label == NULL)
@@ -70,8 +67,7 @@ int verb_clear(int argc, char **argv)
 	return send_and_show(client, "DELETE", path, NULL);
 }
 
-/* --- drain and cordon ----------------------------------------------------------------------------------------------
- */
+/* --- drain and cordon --------------------------------------------------------------------------------------------- */
 
 enum { KEY_END = 0x500 };
 

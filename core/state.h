@@ -141,7 +141,11 @@ struct tenant {
 	struct fair_account account;   /* slot_ns less the time of now for each slot that it holds: see totals.c */
 	uint32_t sum_all, sum_open, sum_demanding, sum_reserved, sum_open_reserved, sum_unequal;
 	uint32_t kept, sum_kept;    /* slots of its reserve that it does not hold */
-	int64_t excess, most_excess;   /* what its largest waiter asks for beyond its reserve; EXCESS_ALWAYS: beyond its cap */
+	/*
+	 * No less than what its largest waiter asks for beyond its reserve; EXCESS_ALWAYS: beyond its cap. It is lowered when
+	 * somebody looks: else each waiter that comes and goes would be walked up the tree.
+	 */
+	int64_t excess, most_excess;
 
 	struct tenant *busy_prev, *busy_next;   /* in pool->busy by load: active + waiting */
 	uint32_t load;
@@ -432,6 +436,7 @@ bool tenant_instance_add(struct fair *f, struct tenant *t, const char *name);
 enum fair_err tenant_open(struct fair *f, struct pool *p, const char *name, struct tenant **ret, bool *ret_created);
 void tenant_remove(struct fair *f, struct tenant *t);   /* it becomes a ghost, or is freed */
 void tenant_line_up(struct fair *f, struct tenant *t);  /* after any change of what it demands or may have */
+void tenant_excess_lower(struct tenant *t);   /* to what its waiters ask for now */
 void tenant_settle(struct fair *f, struct tenant *t);   /* after any change of its leases; may free it */
 void tenant_dereference(struct fair *f, struct tenant *t);
 void tenant_touch(struct fair *f, struct tenant *t);    /* it was used: its idle time starts anew */

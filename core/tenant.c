@@ -212,6 +212,12 @@ static int64_t excess_of(const struct tenant *t)
 	return (int64_t)most - t->policy.reserved_slots;
 }
 
+void tenant_excess_lower(struct tenant *t)
+{
+	t->excess = excess_of(t);
+	tenants_changed(t);
+}
+
 /* "A tenant is demanding while it holds a slot or has a present waiter, and is not closing." */
 void tenant_line_up(struct fair *f, struct tenant *t)
 {
@@ -222,11 +228,12 @@ void tenant_line_up(struct fair *f, struct tenant *t)
 	uint32_t kept = open ? unheld_reserve(t, c.active) : 0;
 	int64_t excess = excess_of(t);
 
-	if (t->is_open != open || t->is_demanding != demanding || t->kept != kept || t->excess != excess) {
+	if (t->is_open != open || t->is_demanding != demanding || t->kept != kept || t->excess < excess) {
 		t->is_open = open;
 		t->is_demanding = demanding;
 		t->kept = kept;
-		t->excess = excess;
+		if (t->excess < excess)
+			t->excess = excess;
 		tenants_changed(t);
 	}
 	fairness_settle(t);

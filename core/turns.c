@@ -429,10 +429,12 @@ bool turns_refuse_one(struct fair *f)
 		struct tenant *t = tenants_asking_above(p, (int64_t)p->config.max_slots - pool_open_reserved(p));
 		struct lease *l = t ? line_above(t, turns_most(p, t)) : NULL;
 
-		if (l) {
+		if (l)
 			lease_refuse(f, l, FAIR_REASON_TOO_MANY_SLOTS);
+		else if (t)
+			tenant_excess_lower(t);
+		if (t)
 			return true;
-		}
 	}
 	return false;
 }

@@ -46,8 +46,8 @@ static uint32_t weight(struct counts c, enum fair_state state)
 }
 
 /*
- * LEASE_TREE: a tree of leases by number with sums: NAME_insert, _remove, _changed, _counts, _before
- * (what comes earlier) and _after (the first lease after a number in a state).
+ * LEASE_TREE: a tree of leases by number with sums: NAME_insert, _remove, _changed, _counts and _after
+ * (the first lease after a number in a state).
  */
 #define LEASE_TREE(NAME, FIELD, SUM)                                                                               \
 	RB_GENERATE_INTERNAL(NAME, lease, FIELD, by_number, static)                                                              \
@@ -78,23 +78,6 @@ static uint32_t weight(struct counts c, enum fair_state state)
 		return RB_ROOT(tree) ? RB_ROOT(tree)->SUM : (struct counts){0};                                            \
 	}                                                                                                              \
                                                                                                                    \
-	static struct counts NAME##_before(const struct NAME *tree, uint64_t number)                                   \
-	{                                                                                                              \
-		struct counts before = {0}, none = {0};                                                                    \
-                                                                                                                   \
-		for (const struct lease *l = RB_ROOT(tree); l;) {                                                          \
-			if (number <= l->number) {                                                                             \
-				l = RB_LEFT(l, FIELD);                                                                             \
-				continue;                                                                                          \
-			}                                                                                                      \
-			counts_move(&before, none, own_counts(l));                                                             \
-			if (RB_LEFT(l, FIELD))                                                                                 \
-				counts_move(&before, none, RB_LEFT(l, FIELD)->SUM);                                                \
-			l = RB_RIGHT(l, FIELD);                                                                                \
-		}                                                                                                          \
-		return before;                                                                                             \
-	}                                                                                                              \
-                                                                                                                   \
 	/* Below each node that is passed by on the way to `number`, only the last one that has any can hold it. */     \
 	static struct lease *NAME##_after(const struct NAME *tree, uint64_t number, enum fair_state state)             \
 	{                                                                                                              \
@@ -122,6 +105,25 @@ static uint32_t weight(struct counts c, enum fair_state state)
 		}                                                                                                          \
 	}
 
+/* LEASE_BEFORE: how many of one count come before a number. */
+#define LEASE_BEFORE(NAME, FIELD, SUM, COUNT)                                                                      \
+	static uint32_t NAME##_##COUNT##_before(const struct NAME *tree, uint64_t number)                              \
+	{                                                                                                              \
+		uint32_t before = 0;                                                                                       \
+                                                                                                                   \
+		for (const struct lease *l = RB_ROOT(tree); l;) {                                                          \
+			if (number <= l->number) {                                                                             \
+				l = RB_LEFT(l, FIELD);                                                                             \
+				continue;                                                                                          \
+			}                                                                                                      \
+			before += own_counts(l).COUNT;                                                                         \
+			if (RB_LEFT(l, FIELD))                                                                                 \
+				before += RB_LEFT(l, FIELD)->SUM.COUNT;                                                            \
+			l = RB_RIGHT(l, FIELD);                                                                                \
+		}                                                                                                          \
+		return before;                                                                                             \
+	}
+
 #define LEASE_SUM(NAME, FIELD, SUM)                                                                                \
 	static void sum_##NAME(struct lease *l)                                                                        \
 	{                                                                                                              \
@@ -147,6 +149,9 @@ LEASE_TREE(pool_leases, in_pool, pool_sum)
 #undef RB_AUGMENT
 #define RB_AUGMENT(l) sum_tenant_leases(l)
 LEASE_TREE(tenant_leases, in_tenant, tenant_sum)
+
+LEASE_BEFORE(pool_leases, in_pool, pool_sum, present)
+LEASE_BEFORE(tenant_leases, in_tenant, tenant_sum, active)
 
 /* ---- the lines of tenants ---- */
 
@@ -333,12 +338,12 @@ struct counts tenant_counts(const struct tenant *t)
 
 uint32_t pool_present_before(const struct pool *p, uint64_t number)
 {
-	return pool_leases_before(&p->leases, number).present;
+	return pool_leases_present_before(&p->leases, number);
 }
 
 uint32_t tenant_active_before(const struct tenant *t, uint64_t number)
 {
-	return tenant_leases_before(&t->leases, number).active;
+	return tenant_leases_active_before(&t->leases, number);
 }
 
 struct lease *pool_first_present(const struct pool *p)

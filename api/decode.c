@@ -270,7 +270,7 @@ static void fault_name(struct faults *faults, const char *place, const char *tex
 {
 	char shown[TEXT_SHOWN];
 
-	fault(faults, place, "'%s' is no name: use 1 to 128 characters of A-Z a-z 0-9 . _ : @ -", text_show(text, shown));
+	fault(faults, place, "'%s' is no name: use " TEXT_NAME_RULE, text_show(text, shown));
 }
 
 static void take_text(struct faults *faults, const struct field *field, const char *place, const char *text,
@@ -658,7 +658,7 @@ static void parameters(const struct api *api, struct faults *faults, const struc
 }
 
 /* What jansson found, as part of a sentence; its own words end with a quotation of the body that closes nothing. */
-static void bad_json_says(const struct api *api, const json_error_t *error, char *ret, size_t size)
+static void bad_json_says(const json_error_t *error, char *ret, size_t size)
 {
 	const char *near = strstr(error->text, " near '");
 	char shown[TEXT_SHOWN];
@@ -673,11 +673,8 @@ static void bad_json_says(const struct api *api, const json_error_t *error, char
 		snprintf(ret, size, "a NUL character (\\u0000) in a string is not allowed: leave it out");
 		break;
 	case json_error_numeric_overflow:
-		snprintf(ret, size,
-				 "%s is too large to be read: ttl_seconds is at most %.15g (max_ttl), wait_seconds at most %.15g "
-				 "(max_wait)",
-				 *shown != '\0' ? shown : "a number", (double)api->config.max_ttl_ns / 1e9,
-				 (double)api->config.max_wait_ns / 1e9);
+		snprintf(ret, size, "%s is beyond all that can be read: give a number that its member takes",
+				 *shown != '\0' ? shown : "a number");
 		break;
 	case json_error_premature_end_of_input:
 		snprintf(ret, size, "the body ends too early: send one whole JSON object");
@@ -719,7 +716,7 @@ static bool read_body(struct api *api, struct call *call, struct decoded *ret)
 		return false;
 	}
 	if (ret->body == NULL) {
-		bad_json_says(api, &error, says, sizeof(says));
+		bad_json_says(&error, says, sizeof(says));
 		problem_send(api, call->request, PROBLEM_BAD_JSON, "line %d, column %d: %s", error.line < 1 ? 1 : error.line,
 					 error.column < 0 ? 0 : error.column, says);
 		return false;

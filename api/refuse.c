@@ -66,12 +66,28 @@ void refuse_no_lease(struct api *api, struct api_request *request, const char *t
 				 refuse_named(request, text, shown));
 }
 
+void refuse_no_tenant(struct api *api, struct api_request *request, const char *tenant, const char *pool)
+{
+	char shown[TEXT_SHOWN];
+
+	if (text_is_name(tenant))
+		problem_send(api, request, FAIR_E_TENANT_NOT_FOUND,
+					 "tenant '%s' is not there in pool '%s': POST /tenants registers it", text_show(tenant, shown), pool);
+	else
+		problem_send(api, request, FAIR_E_TENANT_NOT_FOUND, "'%s' is no name of a tenant: use " TEXT_NAME_RULE,
+					 refuse_named(request, tenant, shown));
+}
+
 void refuse_no_pool(struct api *api, struct api_request *request, const char *pool)
 {
 	char shown[TEXT_SHOWN];
 
-	problem_send(api, request, FAIR_E_POOL_NOT_FOUND, "pool '%s' is not there: GET /pools lists those that are",
-				 refuse_named(request, pool, shown));
+	if (text_is_name(pool))
+		problem_send(api, request, FAIR_E_POOL_NOT_FOUND, "pool '%s' is not there: GET /pools lists those that are",
+					 text_show(pool, shown));
+	else
+		problem_send(api, request, FAIR_E_POOL_NOT_FOUND, "'%s' is no name of a pool: use " TEXT_NAME_RULE,
+					 refuse_named(request, pool, shown));
 }
 
 void refuse_draining(struct api *api, struct api_request *request)

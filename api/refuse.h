@@ -17,8 +17,9 @@ void refuse_no_slot(struct api *api, struct api_request *request, const struct f
 void refuse_too_many_slots(struct api *api, struct api_request *request, const char *tenant);
 /* refuse_no_lease answers 404 for what stands in the path. */
 void refuse_no_lease(struct api *api, struct api_request *request, const char *text);
-/* refuse_no_pool answers 404 pool-not-found. */
+/* refuse_no_pool answers 404 pool-not-found, refuse_no_tenant 404 tenant-not-found; of what cannot be a name they say so. */
 void refuse_no_pool(struct api *api, struct api_request *request, const char *pool);
+void refuse_no_tenant(struct api *api, struct api_request *request, const char *tenant, const char *pool);
 /* refuse_method answers 405; `allow` names the methods that the path has. */
 void refuse_method(struct api *api, struct api_request *request, const char *method, const char *path,
 				   const char *allow);

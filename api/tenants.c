@@ -21,9 +21,7 @@ static void refuse(struct api *api, struct call *call, enum fair_err err, const 
 		refuse_no_pool(api, call->request, pool);
 		break;
 	case FAIR_E_TENANT_NOT_FOUND:
-		problem_send(api, call->request, FAIR_E_TENANT_NOT_FOUND,
-					 "tenant '%s' is not there in pool '%s': POST /tenants registers it",
-					 refuse_named(call->request, tenant, shown), pool);
+		refuse_no_tenant(api, call->request, tenant, pool);
 		break;
 	case FAIR_E_TOO_MANY_TENANTS:
 		problem_send(api, call->request, FAIR_E_TOO_MANY_TENANTS,

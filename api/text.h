@@ -10,7 +10,8 @@
 #define TEXT_LABEL_CHARACTERS 256
 #define TEXT_URL_MAX 2000
 
-/* text_is_name: 1-128 characters of A-Z a-z 0-9 . _ : @ - */
+/* text_is_name: TEXT_NAME_RULE, as a sentence says it. */
+#define TEXT_NAME_RULE "1 to 128 characters of A-Z a-z 0-9 . _ : @ -"
 bool text_is_name(const char *text);
 /* text_is_label: valid UTF-8 of at most 256 characters, without controls. */
 bool text_is_label(const char *text);

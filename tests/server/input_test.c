@@ -295,9 +295,9 @@ Test(input, paths_methods_and_ids_that_are_not_there)
 		{"PUT", "/leases/x", NULL, NO_LEASE, "'x'", NULL, NULL, 0},
 		{"DELETE", "/leases/x", NULL, NO_LEASE, "'x'", NULL, NULL, 0},
 		{"GET", long_name, NULL, 404, "tenant-not-found", "'nnn", NULL, NULL, 0},
-		{"GET", "/tenants/%00", NULL, 404, "tenant-not-found", "not there", NULL, NULL, 0},
+		{"GET", "/tenants/%00", NULL, 404, "tenant-not-found", "is no name of a tenant", NULL, NULL, 0},
 		{"GET", "/tenants/a%2Fb", NULL, 404, "tenant-not-found", "'a/b'", NULL, NULL, 0},
-		{"GET", "/tenants/%c3%28", NULL, 404, "tenant-not-found", "not there", NULL, NULL, 0},
+		{"GET", "/tenants/%c3%28", NULL, 404, "tenant-not-found", "is no name of a tenant", NULL, NULL, 0},
 		{"GET", "/check?lease=x", NULL, 403, "lease-not-active", "'x'", NULL, NULL, 0},
 	};
 

@@ -80,7 +80,7 @@ struct api_reply {
 struct api_detail {
 	const char *name;
 	const char *text;
-	int64_t number;
+	double number;
 };
 
 #define API_DETAILS_MAX 8

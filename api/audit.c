@@ -14,7 +14,7 @@ void audit_tell(struct api *api, const struct call *call, const char *act, const
 		return;
 	assert(count <= API_DETAILS_MAX);
 	for (size_t i = 0; i < count; i++) {
-		if (details[i].text != NULL || details[i].number != INT64_MIN)
+		if (details[i].text != NULL || !isnan(details[i].number))
 			given[n++] = details[i];
 	}
 	api->hooks.audit(api->hooks.context, call->request, act, given, n);
@@ -23,7 +23,7 @@ void audit_tell(struct api *api, const struct call *call, const char *act, const
 /* ---- pools ---- */
 
 static void number(struct api *api, const struct call *call, const char *act, const char *pool, const char *key,
-				   uint64_t was, uint64_t is)
+				   double was, double is)
 {
 	const struct api_detail details[] = {AUDIT_TEXT("pool", pool), AUDIT_TEXT("key", key), AUDIT_NUMBER("was", was),
 										 AUDIT_NUMBER("is", is)};
@@ -90,14 +90,19 @@ static void policy(struct api *api, const struct call *call, const struct fair_p
 	audit_tell(api, call, "set", details, sizeof(details) / sizeof(details[0]));
 }
 
-static void times(struct api *api, const struct call *call, const struct fair_pool_config *was,
+static void span(struct api *api, const struct call *call, const char *pool, const char *key, uint64_t was_ns,
+				 uint64_t is_ns)
+{
+	number(api, call, "set", pool, key, (double)was_ns / 1e9, (double)is_ns / 1e9);
+}
+
+static void spans(struct api *api, const struct call *call, const struct fair_pool_config *was,
 				  const struct fair_pool_config *is)
 {
-	number(api, call, "set", is->pool, "slot_rest_ms", was->slot_rest_ns / NS_PER_MS, is->slot_rest_ns / NS_PER_MS);
-	number(api, call, "set", is->pool, "max_lease_ms", was->max_lease_ns / NS_PER_MS, is->max_lease_ns / NS_PER_MS);
-	number(api, call, "set", is->pool, "pass_over_ms", was->pass_over_ns / NS_PER_MS, is->pass_over_ns / NS_PER_MS);
-	number(api, call, "set", is->pool, "priority_step_ms", was->priority_step_ns / NS_PER_MS,
-		   is->priority_step_ns / NS_PER_MS);
+	span(api, call, is->pool, "slot_rest_seconds", was->slot_rest_ns, is->slot_rest_ns);
+	span(api, call, is->pool, "max_lease_seconds", was->max_lease_ns, is->max_lease_ns);
+	span(api, call, is->pool, "pass_over_seconds", was->pass_over_ns, is->pass_over_ns);
+	span(api, call, is->pool, "priority_step_seconds", was->priority_step_ns, is->priority_step_ns);
 }
 
 /* The numbers of the cordoned slots, cut where the line would get too long. */
@@ -131,7 +136,7 @@ void audit_changed(struct api *api, const struct call *call, const struct audit_
 	number(api, call, "set", pool, "min_share", was->min_share, is->core.min_share);
 	number(api, call, "set", pool, "max_waiting", was->max_waiting, is->core.max_waiting);
 	number(api, call, "drain", pool, "draining", was->draining, is->core.draining);
-	times(api, call, was, &is->core);
+	spans(api, call, was, &is->core);
 	if (was->policy != is->core.policy)
 		policy(api, call, was, &is->core);
 	if (change->cordoned)

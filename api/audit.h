@@ -3,6 +3,8 @@
 #ifndef FAIRSHARED_API_AUDIT_H
 #define FAIRSHARED_API_AUDIT_H
 
+#include <math.h>
+
 #include "internal.h"
 
 /* audit_tell tells of an act ("revoke") and its details, at most API_DETAILS_MAX; those without a value are left out.
@@ -22,14 +24,14 @@ void audit_changed(struct api *api, const struct call *call, const struct audit_
 				   const struct api_pool *is);
 void audit_made(struct api *api, const struct call *call, const struct api_pool *is);
 
-/* A detail that is a text, NULL where it has no value; and one that is a number. */
+/* A detail that is a text, NULL where it has no value; and one that is a number, NAN where it has none. */
 #define AUDIT_TEXT(name, value)                                                                                        \
 	{                                                                                                                  \
-		(name), (value), INT64_MIN                                                                                     \
+		(name), (value), NAN                                                                                           \
 	}
 #define AUDIT_NUMBER(name, value)                                                                                      \
 	{                                                                                                                  \
-		(name), NULL, (int64_t)(value)                                                                                 \
+		(name), NULL, (double)(value)                                                                                  \
 	}
 
 #endif

@@ -56,7 +56,7 @@ static void audit(struct api *api, const struct call *call, bool done, uint32_t 
 	const char *state = in->state == FAIR_ACTIVE ? "active" : in->state == FAIR_PENDING ? "pending" : NULL;
 	const struct api_detail details[] = {AUDIT_TEXT("pool", in->pool), AUDIT_TEXT("tenant_id", in->tenant_id),
 										 AUDIT_TEXT("label", in->label), AUDIT_TEXT("state", state),
-										 AUDIT_NUMBER("ended", done ? ended : INT64_MIN)};
+										 AUDIT_NUMBER("ended", done ? (double)ended : (double)NAN)};
 
 	audit_tell(api, call, "revoke", details, sizeof(details) / sizeof(details[0]));
 }

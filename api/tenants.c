@@ -105,7 +105,7 @@ static void change(const struct input *in, struct fair_tenant_policy *policy)
 		policy->max_waiting = (uint32_t)in->own_waiting;
 }
 
-static void audit_number(struct api *api, const struct call *call, const char *key, uint32_t was, uint32_t is)
+static void audit_number(struct api *api, const struct call *call, const char *key, double was, double is)
 {
 	const struct api_detail details[] = {AUDIT_TEXT("pool", call_pool(call)), AUDIT_TEXT("tenant_id", call->param),
 										 AUDIT_TEXT("key", key), AUDIT_NUMBER("was", was), AUDIT_NUMBER("is", is)};
@@ -117,7 +117,7 @@ static void audit_number(struct api *api, const struct call *call, const char *k
 static void audit_policy(struct api *api, const struct call *call, const struct fair_tenant_policy *was,
 						 const struct fair_tenant_policy *is)
 {
-	audit_number(api, call, "weight_thousandths", was->weight, is->weight);
+	audit_number(api, call, "weight", (double)was->weight / FAIR_WEIGHT_ONE, (double)is->weight / FAIR_WEIGHT_ONE);
 	audit_number(api, call, "reserved_slots", was->reserved_slots, is->reserved_slots);
 	audit_number(api, call, "max_slots", was->max_slots, is->max_slots);
 	audit_number(api, call, "max_waiting", was->max_waiting, is->max_waiting);

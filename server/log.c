@@ -72,13 +72,13 @@ static void put_quoted(struct line *line, const char *text)
 
 static void put_value(struct line *line, const struct log_field *field)
 {
-	char number[24];
+	char number[32];
 
 	if (field->text) {
 		put_quoted(line, field->text);
 		return;
 	}
-	snprintf(number, sizeof(number), "%lld", (long long)field->number);
+	snprintf(number, sizeof(number), "%.15g", field->number);
 	put_text(line, number);
 }
 

@@ -15,7 +15,7 @@ enum log_format { LOG_AUTO, LOG_JSON, LOG_TEXT };
 struct log_field {
 	const char *name;
 	const char *text;
-	int64_t number;
+	double number;
 };
 
 /* log_setup says what is written, and how; LOG_AUTO is text on a terminal, JSON otherwise. */

@@ -213,7 +213,7 @@ static void turn(struct loop *loop, bool looks)
 		if (count == 0)
 			count = look(loop, 0); /* a stop and its end by signals interrupt the wait without a result */
 		log_write(LOG_WARNING, "the loop stalled",
-				  &(const struct log_field){.name = "milliseconds", .number = (int64_t)(late / CLOCK_MS)}, 1);
+				  &(const struct log_field){.name = "milliseconds", .number = (double)(late / CLOCK_MS)}, 1);
 	}
 	fair_lateness(loop->parts->fair, late);
 	serve(loop, count, late);

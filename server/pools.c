@@ -159,13 +159,17 @@ static struct pool *find(const struct pools *pools, const char *name)
 
 /* ---- the store ---- */
 
-static void log_number(const char *pool, const char *key, uint64_t was, uint64_t is)
+static void log_number(const char *pool, const char *key, double was, double is)
 {
-	const struct log_field fields[] = {
-		{"pool", pool, 0}, {"key", key, 0}, {"was", NULL, (int64_t)was}, {"is", NULL, (int64_t)is}};
+	const struct log_field fields[] = {{"pool", pool, 0}, {"key", key, 0}, {"was", NULL, was}, {"is", NULL, is}};
 
 	if (was != is)
 		log_write(LOG_INFO, "the configuration changes a pool", fields, 4);
+}
+
+static void log_span(const char *pool, const char *key, uint64_t was_ns, uint64_t is_ns)
+{
+	log_number(pool, key, (double)was_ns / CLOCK_S, (double)is_ns / CLOCK_S);
 }
 
 static void log_text_of(const char *pool, const char *key, const char *was, const char *is)
@@ -184,10 +188,10 @@ static void log_differences(const struct store_pool *was, const struct store_poo
 	log_number(pool, "min_share", was->core.min_share, is->core.min_share);
 	log_number(pool, "max_waiting", was->core.max_waiting, is->core.max_waiting);
 	log_number(pool, "tenant_max_waiting", was->core.tenant_max_waiting, is->core.tenant_max_waiting);
-	log_number(pool, "slot_rest_ms", was->core.slot_rest_ns / CLOCK_MS, is->core.slot_rest_ns / CLOCK_MS);
-	log_number(pool, "max_lease_ms", was->core.max_lease_ns / CLOCK_MS, is->core.max_lease_ns / CLOCK_MS);
-	log_number(pool, "pass_over_ms", was->core.pass_over_ns / CLOCK_MS, is->core.pass_over_ns / CLOCK_MS);
-	log_number(pool, "priority_step_ms", was->core.priority_step_ns / CLOCK_MS, is->core.priority_step_ns / CLOCK_MS);
+	log_span(pool, "slot_rest_seconds", was->core.slot_rest_ns, is->core.slot_rest_ns);
+	log_span(pool, "max_lease_seconds", was->core.max_lease_ns, is->core.max_lease_ns);
+	log_span(pool, "pass_over_seconds", was->core.pass_over_ns, is->core.pass_over_ns);
+	log_span(pool, "priority_step_seconds", was->core.priority_step_ns, is->core.priority_step_ns);
 	log_text_of(pool, "policy", fair_policy_code(was->core.policy), fair_policy_code(is->core.policy));
 	log_text_of(pool, "share_calculator", was->share_calculator, is->share_calculator);
 	log_text_of(pool, "slot_urls", was->slot_urls, is->slot_urls);

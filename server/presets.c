@@ -53,7 +53,7 @@ static bool names(const struct presets *presets, const struct preset *preset)
 	return false;
 }
 
-static void log_number(const struct preset *preset, const char *key, uint32_t was, uint32_t is)
+static void log_number(const struct preset *preset, const char *key, double was, double is)
 {
 	const struct log_field fields[] = {{"tenant_id", preset->tenant, 0},
 									   {"pool", preset->pool, 0},
@@ -71,7 +71,7 @@ static void log_differences(const struct preset *preset, const struct fair *fair
 
 	if (fair_tenant_get(fair, preset->pool, preset->tenant, &view) != FAIR_OK)
 		return;
-	log_number(preset, "weight_thousandths", view.policy.weight, is->weight);
+	log_number(preset, "weight", (double)view.policy.weight / FAIR_WEIGHT_ONE, (double)is->weight / FAIR_WEIGHT_ONE);
 	log_number(preset, "reserved_slots", view.policy.reserved_slots, is->reserved_slots);
 	log_number(preset, "max_slots", view.policy.max_slots, is->max_slots);
 	log_number(preset, "max_waiting", view.policy.max_waiting, is->max_waiting);

@@ -52,7 +52,7 @@ Test(fairness, patch_changes_only_what_it_names)
 	expect_number(e, "reserved_slots", 3);
 	expect_number(e, "max_slots", 6);
 	expect_number(e, "max_waiting", 7);
-	expect_audit(w, "set pool=default tenant_id=alice key=weight_thousandths was=1000 is=2500\n"
+	expect_audit(w, "set pool=default tenant_id=alice key=weight was=1 is=2.5\n"
 					"set pool=default tenant_id=alice key=reserved_slots was=0 is=3\n"
 					"set pool=default tenant_id=alice key=max_slots was=0 is=6\n"
 					"set pool=default tenant_id=alice key=max_waiting was=0 is=7\n");
@@ -261,8 +261,9 @@ Test(fairness, a_pool_shows_and_takes_all_of_it)
 	expect_number(e, "priority_step_seconds", 10);
 	expect_audit(
 		w, "drain pool=farm key=draining was=0 is=1\n"
-		   "set pool=farm key=slot_rest_ms was=0 is=1500\nset pool=farm key=max_lease_ms was=0 is=60000\n"
-		   "set pool=farm key=pass_over_ms was=5000 is=2000\nset pool=farm key=priority_step_ms was=30000 is=10000\n"
+		   "set pool=farm key=slot_rest_seconds was=0 is=1.5\n"
+		   "set pool=farm key=max_lease_seconds was=0 is=60\nset pool=farm key=pass_over_seconds was=5 is=2\n"
+		   "set pool=farm key=priority_step_seconds was=30 is=10\n"
 		   "set pool=farm key=policy was=equal is=max-min\ncordon pool=farm slots=7,2 count=2\n");
 	e = ask(w, "PATCH /pools/farm", "{\"max_slots\":9}");
 	expect_number(e, "slot_rest_seconds", 1.5);

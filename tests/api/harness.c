@@ -137,7 +137,7 @@ static void on_audit(void *context, struct api_request *request, const char *act
 		if (len < sizeof(w->audit) && details[i].text != NULL)
 			len += (size_t)snprintf(w->audit + len, sizeof(w->audit) - len, "%s", details[i].text);
 		else if (len < sizeof(w->audit))
-			len += (size_t)snprintf(w->audit + len, sizeof(w->audit) - len, "%lld", (long long)details[i].number);
+			len += (size_t)snprintf(w->audit + len, sizeof(w->audit) - len, "%.15g", details[i].number);
 	}
 	if (len + 1 < sizeof(w->audit))
 		memcpy(w->audit + len, "\n", 2);

@@ -199,8 +199,8 @@ Test(reload, sets_tenants_back_to_the_file_and_logs_each_difference)
 	reload(server, dir, "policy = max-min\n[tenant alice]\nweight = 3\n", "the configuration was read again");
 	server_says(
 		server,
-		"changes a tenant\",\"tenant_id\":\"alice\",\"pool\":\"default\",\"key\":\"weight_thousandths\",\"was\":5000,"
-		"\"is\":3000}");
+		"changes a tenant\",\"tenant_id\":\"alice\",\"pool\":\"default\",\"key\":\"weight\",\"was\":5,"
+		"\"is\":3}");
 	server_says(server, "\"tenant_id\":\"alice\",\"pool\":\"default\",\"key\":\"max_waiting\",\"was\":3,\"is\":0}");
 	server_says(server, "\"tenant_id\":\"bob\",\"pool\":\"default\",\"key\":\"max_slots\",\"was\":1,\"is\":0}");
 	reply = tenant(server);
@@ -252,7 +252,7 @@ Test(reload, wins_over_what_tenants_were_given_at_run_time)
 	must_acquire(server, "bob", "", NULL);
 	cr_assert(number_of(call(server, "GET", "/tenants/bob", NULL, NULL), "reserved_slots") == 3);
 	cr_assert(number_of(tenant(server), "weight") == 2);
-	reload(server, dir, "policy = equal\nmax_slots = 5\n", "\"key\":\"weight_thousandths\",\"was\":2000,\"is\":1000}");
+	reload(server, dir, "policy = equal\nmax_slots = 5\n", "\"key\":\"weight\",\"was\":2,\"is\":1}");
 	cr_assert_not(server_has_said(server, "cannot be set to the configuration"));
 	server_stop(server);
 }

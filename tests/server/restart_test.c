@@ -408,7 +408,7 @@ Test(restart, the_configuration_changes_a_stored_tenant_and_each_difference_is_l
 	server = server_start("--store", store, "--config", path, NULL);
 	server_says(
 		server,
-		"\"tenant_id\":\"alice\",\"pool\":\"default\",\"key\":\"weight_thousandths\",\"was\":2000,\"is\":1000}");
+		"\"tenant_id\":\"alice\",\"pool\":\"default\",\"key\":\"weight\",\"was\":2,\"is\":1}");
 	server_says(server, "\"tenant_id\":\"alice\",\"pool\":\"default\",\"key\":\"reserved_slots\",\"was\":8,\"is\":1}");
 	cr_assert(number_of(call(server, "GET", "/tenants/bob", NULL, NULL), "reserved_slots") == 9);
 	cr_assert_not(server_has_said(server, "cannot be set to the configuration"));

@@ -112,8 +112,9 @@ struct api_pool_info {
 	const char *share_calculator; /* borrowed; NULL: none */
 	const char *const *slot_urls; /* borrowed, one for each of its slots */
 	uint32_t num_slot_urls;		  /* 0: it has none */
+	uint32_t num_old_urls;		  /* so many follow, of slots that it had before it shrank */
 	bool configured;			  /* named by flags, environment or file */
-	bool transient;				  /* and changed since: a restart sets it back */
+	bool transient;				  /* and not as it is configured */
 };
 
 enum api_readiness { API_READY, API_NOT_READY, API_DRAINING, API_STORE_UNAVAILABLE };

@@ -72,13 +72,13 @@ static void encode_estimate(struct writer *out, const struct fair_place *place)
 		encode_seconds(out, "estimated_wait_seconds", place->estimated_wait_ns);
 }
 
-/* A slot that the pool has no longer, as it was shrunk, has no address: then the lease tells none. */
+/* Where the address of one of its slots is not known any more, as after a restart, the lease tells none. */
 static void encode_slot_urls(struct api *api, const struct fair_lease_view *view)
 {
 	struct api_pool_info info = api->config.pool_info(api->config.pools_context, view->pool);
 
 	for (uint32_t i = 0; i < view->slots; i++) {
-		if (view->slot_ids[i] >= info.num_slot_urls)
+		if (view->slot_ids[i] >= info.num_slot_urls + info.num_old_urls)
 			return;
 	}
 	write_array(api->out, "slot_urls");

@@ -12,16 +12,17 @@
 struct pool {
 	struct store_pool kept;		   /* its texts are ours */
 	struct calculator *calculator; /* NULL: max_slots / num_demanding_tenants */
-	const char **urls;			   /* of its slots */
-	uint32_t num_urls;
-	bool transient; /* configured, and changed since */
+	const char **urls;			   /* of its slots, and then of those that it had before it shrank */
+	uint32_t num_urls, num_old_urls;
+	bool transient; /* configured, and not as it is configured */
 };
 
 struct pools {
 	const struct config *config;
 	struct pool *list;
 	size_t count;
-	char *error; /* while loading */
+	struct pools *configured; /* what the configuration says; NULL: these are that */
+	char *error;			  /* while loading */
 };
 
 static void pool_fini(struct pool *pool)
@@ -122,7 +123,7 @@ static bool add_configured(struct pools *pools, const struct config_pool *pool, 
 					   pool->name, reason);
 }
 
-struct pools *pools_create(const struct config *config, char error[CONFIG_ERROR_MAX])
+static struct pools *create_configured(const struct config *config, char error[CONFIG_ERROR_MAX])
 {
 	struct pools *pools = calloc(1, sizeof(*pools));
 
@@ -139,10 +140,24 @@ struct pools *pools_create(const struct config *config, char error[CONFIG_ERROR_
 	return pools;
 }
 
+struct pools *pools_create(const struct config *config, char error[CONFIG_ERROR_MAX])
+{
+	struct pools *pools = create_configured(config, error);
+
+	if (!pools)
+		return NULL;
+	pools->configured = create_configured(config, error);
+	if (pools->configured)
+		return pools;
+	pools_destroy(pools);
+	return NULL;
+}
+
 void pools_destroy(struct pools *pools)
 {
 	if (!pools)
 		return;
+	pools_destroy(pools->configured);
 	for (size_t i = 0; i < pools->count; i++)
 		pool_fini(&pools->list[i]);
 	free(pools->list);
@@ -208,6 +223,14 @@ static bool same(const struct store_pool *a, const struct store_pool *b)
 		   !strcmp(a->slot_urls, b->slot_urls);
 }
 
+/* differs tells whether a pool is not as it is configured; to drain and to cordon can be said at run time alone. */
+static bool differs(const struct pools *pools, const struct store_pool *kept)
+{
+	const struct pool *configured = kept->configured ? find(pools->configured, kept->core.pool) : NULL;
+
+	return configured && (kept->core.draining || kept->core.num_cordoned > 0 || !same(&configured->kept, kept));
+}
+
 /* A pool that is configured no longer lives on with its leases, as it was. */
 static bool take_in(void *context, const struct store_pool *kept)
 {
@@ -220,8 +243,10 @@ static bool take_in(void *context, const struct store_pool *kept)
 		log_differences(kept, &configured->kept);
 		/* What an operator alone can set. */
 		configured->kept.core.draining = kept->core.draining;
-		return cordon(&configured->kept.core, kept->core.cordoned, kept->core.num_cordoned) ||
-			   config_fail(pools->error, "out of memory");
+		if (!cordon(&configured->kept.core, kept->core.cordoned, kept->core.num_cordoned))
+			return config_fail(pools->error, "out of memory");
+		configured->transient = differs(pools, &configured->kept);
+		return true;
 	}
 	if (kept->configured)
 		log_text(LOG_WARNING, "a stored pool is configured no longer: it lives on as it was stored", "pool",
@@ -301,24 +326,49 @@ static void forget(struct pools *pools, size_t i)
 	pools->list[i] = pools->list[--pools->count];
 }
 
+/* "A slot id that is no more stays with its lease", and so does its address. false without memory. */
+static bool keep_old_urls(struct pool *pool, const struct pool *old)
+{
+	uint32_t had = old->num_urls + old->num_old_urls, all;
+	char *more, *text = NULL;
+	const char **urls = NULL;
+
+	if (pool->num_urls == 0 || had <= pool->num_urls)
+		return true;
+	more = urls_join(old->urls + pool->num_urls, had - pool->num_urls);
+	if (more && asprintf(&text, "%s %s", pool->kept.slot_urls, more) > 0)
+		urls = urls_split(text, &all);
+	free(more);
+	free(text);
+	if (!urls)
+		return false;
+	free(pool->urls);
+	pool->urls = urls;
+	pool->num_old_urls = all - pool->num_urls;
+	return true;
+}
+
 /*
  * change makes a pool so. The new one is made beside the old, which is let go when the state has taken the new. Where
  * *reason is set, FAIR_OK means that nothing changed.
  */
 static enum fair_err change(struct pools *pools, struct fair *fair, uint64_t now, const struct store_pool *kept,
-							bool transient, bool *ret_created, char reason[API_REASON_MAX])
+							bool *ret_created, char reason[API_REASON_MAX])
 {
 	const struct pool *old = find(pools, kept->core.pool);
 	size_t old_at = old ? (size_t)(old - pools->list) : 0;
 	struct fair_pool_config config;
-	enum fair_err err;
+	struct pool *pool;
+	enum fair_err err = FAIR_E_NO_MEMORY;
 
 	if (!add(pools, kept, reason))
 		return FAIR_OK;
 	*reason = '\0';
-	pools->list[pools->count - 1].transient = transient;
-	config = config_of(&pools->list[pools->count - 1]);
-	err = fair_pool_set(fair, now, &config, ret_created);
+	pool = &pools->list[pools->count - 1];
+	pool->transient = differs(pools, kept);
+	config = config_of(pool);
+	if (!old || keep_old_urls(pool, &pools->list[old_at]))
+		err = fair_pool_set(fair, now, &config, ret_created);
 	if (err)
 		forget(pools, pools->count - 1);
 	else if (old)
@@ -339,8 +389,7 @@ enum fair_err pools_set(void *context, struct fair *fair, uint64_t now, const st
 	enum fair_err err = FAIR_E_NO_MEMORY;
 
 	if (urls)
-		err = change(pools, fair, now, &kept, old && kept.configured && (old->transient || !same(&old->kept, &kept)),
-					 ret_created, reason);
+		err = change(pools, fair, now, &kept, ret_created, reason);
 	free(urls);
 	return err;
 }
@@ -365,6 +414,7 @@ struct api_pool_info pools_info(void *context, const char *name)
 	return (struct api_pool_info){.share_calculator = *pool->kept.share_calculator ? pool->kept.share_calculator : NULL,
 								  .slot_urls = pool->urls,
 								  .num_slot_urls = pool->num_urls,
+								  .num_old_urls = pool->num_old_urls,
 								  .configured = pool->kept.configured,
 								  .transient = pool->transient};
 }
@@ -393,14 +443,16 @@ static void log_refused(const char *pool, const char *why)
 /* set_back makes a pool as the configuration has it; what an operator alone can set stays. */
 static void set_back(struct pools *pools, struct fair *fair, uint64_t now, const struct store_pool *configured)
 {
-	const struct pool *old = find(pools, configured->core.pool);
+	struct pool *old = find(pools, configured->core.pool);
 	struct store_pool wanted = *configured;
 	char reason[API_REASON_MAX] = "";
 	bool created;
 	enum fair_err err;
 
-	if (old && old->kept.configured && !old->transient && same(&old->kept, &wanted))
+	if (old && old->kept.configured && same(&old->kept, &wanted)) {
+		old->transient = differs(pools, &old->kept);
 		return;
+	}
 	if (old) {
 		log_differences(&old->kept, &wanted);
 		wanted.core.draining = old->kept.core.draining;
@@ -409,7 +461,7 @@ static void set_back(struct pools *pools, struct fair *fair, uint64_t now, const
 	} else {
 		log_text(LOG_INFO, "the configuration adds a pool", "pool", wanted.core.pool);
 	}
-	err = change(pools, fair, now, &wanted, false, &created, reason);
+	err = change(pools, fair, now, &wanted, &created, reason);
 	if (err || *reason)
 		log_refused(wanted.core.pool, err ? why_not(err) : reason);
 }
@@ -424,7 +476,7 @@ static void let_go(struct pools *pools, struct fair *fair, uint64_t now, const s
 
 	log_text(LOG_WARNING, "a pool is configured no longer: it lives on as it is", "pool", lives_on.core.pool);
 	lives_on.configured = false;
-	err = change(pools, fair, now, &lives_on, false, &created, reason);
+	err = change(pools, fair, now, &lives_on, &created, reason);
 	if (err || *reason)
 		log_refused(lives_on.core.pool, err ? why_not(err) : reason);
 }
@@ -434,8 +486,11 @@ const struct fair_pool_config *pools_configured(const struct pools *pools, size_
 	return i < pools->count ? &pools->list[i].kept.core : NULL;
 }
 
-void pools_reload(struct pools *pools, const struct pools *fresh, struct fair *fair, uint64_t now)
+void pools_reload(struct pools *pools, struct pools *fresh, struct fair *fair, uint64_t now)
 {
+	pools_destroy(pools->configured);
+	pools->configured = fresh->configured;
+	fresh->configured = NULL;
 	for (size_t i = 0; i < pools->count; i++)
 		if (pools->list[i].kept.configured && !find(fresh, pools->list[i].kept.core.pool))
 			let_go(pools, fair, now, &pools->list[i]);

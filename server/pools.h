@@ -32,10 +32,10 @@ enum fair_err pools_set(void *context, struct fair *fair, uint64_t now, const st
 enum fair_err pools_remove(void *context, struct fair *fair, uint64_t now, const char *name);
 
 /*
- * pools_reload sets the pools back to those of the configuration, which `fresh` was made of, and adds new ones; each
+ * pools_reload sets the pools back to those of the configuration, which `fresh` was just made of, and adds new ones; each
  * difference is logged. What is configured no longer lives on.
  */
-void pools_reload(struct pools *pools, const struct pools *fresh, struct fair *fair, uint64_t now);
+void pools_reload(struct pools *pools, struct pools *fresh, struct fair *fair, uint64_t now);
 
 /* pools_configured is pool i as the configuration has it, NULL past the end, in a struct pools that was just made of it. */
 const struct fair_pool_config *pools_configured(const struct pools *pools, size_t i);

@@ -275,7 +275,7 @@ static void log_needs_restart(const char *key)
 
 /* set_back brings pools and tenants to what the configuration says. Reserves and slots depend on each other: nothing is
  * granted until all are as they shall be. */
-static void set_back(struct server *server, uint64_t now, const struct pools *pools, struct presets *presets)
+static void set_back(struct server *server, uint64_t now, struct pools *pools, struct presets *presets)
 {
 	bool hold = !commit_holds(server->commit) && fair_hold(server->fair, now, NULL, true) == FAIR_OK;
 

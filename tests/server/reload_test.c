@@ -17,6 +17,11 @@ static const char *url_of(const struct reply *reply, size_t i)
 	return url ? url : "";
 }
 
+static bool is_transient(const struct reply *reply)
+{
+	return json_is_true(json_object_get(reply->json, "transient"));
+}
+
 /* reload writes the file anew and waits until the server has read it `times` times. */
 static void reload(struct server *server, const char *dir, const char *text, const char *says)
 {
@@ -264,11 +269,76 @@ Test(reload, keeps_drains_and_cordons)
 	struct server *server = server_start("--config", path, NULL);
 	struct reply *reply = call(server, "PATCH", "/pools/default", "{\"draining\":true,\"cordoned\":[3,1]}", NULL);
 
-	cr_assert(json_is_false(json_object_get(reply->json, "transient")), "it is not set back: %s", reply->body);
+	cr_assert(is_transient(reply), "%s", reply->body);
 	reload(server, dir, "max_slots = 5\n", "the configuration was read again");
 	reply = POOL_OF(server, "default");
 	cr_assert(number_of(reply, "max_slots") == 5, "%s", reply->body);
 	cr_assert(json_is_true(json_object_get(reply->json, "draining")), "%s", reply->body);
 	cr_assert(json_array_size(json_object_get(reply->json, "cordoned")) == 2, "%s", reply->body);
+	cr_assert(is_transient(reply), "%s", reply->body);
+	server_stop(server);
+}
+
+/* "A PATCH on it says transient: true": as long as it is not as it is configured, by whatever member and way. */
+Test(reload, a_pool_is_transient_while_it_is_not_as_configured)
+{
+	static const struct {
+		const char *body;
+		bool transient;
+	} patches[] = {
+		{"{}", false},
+		{"{\"max_slots\":4}", false},
+		{"{\"min_share\":2}", true},
+		{"{\"cordoned\":[1]}", true},
+		{"{\"min_share\":1}", true},
+		{"{\"cordoned\":[]}", false},
+		{"{\"draining\":true}", true},
+		{"{\"draining\":false}", false},
+		{"{\"slot_urls\":[\"a:0\",\"a:1\",\"a:2\",\"b:3\"]}", true},
+		{"{\"slot_urls\":[\"a:0\",\"a:1\",\"a:2\",\"a:3\"]}", false},
+		{"{\"pass_over_seconds\":2.5}", true},
+	};
+	const char *dir = temp_dir(), *text = "max_slots = 4\nslot_urls = a:{slot}\n", *path = temp_file(dir, "f.conf", text);
+	struct server *server = server_start("--config", path, NULL);
+
+	for (size_t i = 0; i < sizeof(patches) / sizeof(patches[0]); i++) {
+		struct reply *reply = call(server, "PATCH", "/pools/default", patches[i].body, NULL);
+
+		cr_assert(reply->status == 200 && is_transient(reply) == patches[i].transient, "%s: %s", patches[i].body, reply->body);
+	}
+	reload(server, dir, text, "\"key\":\"pass_over_seconds\",\"was\":2.5,\"is\":5}");
+	server_says(server, "the configuration was read again");
+	cr_assert_not(is_transient(POOL_OF(server, "default")));
+	/* The file may become what the pool is already. */
+	cr_assert(is_transient(call(server, "PATCH", "/pools/default", "{\"pass_over_seconds\":2.5}", NULL)));
+	reload(server, dir, text_format("%spass_over = 2500ms\n[pool more]\n", text), "adds a pool");
+	cr_assert_not(is_transient(POOL_OF(server, "default")));
+	/* One that no configuration names is never. */
+	cr_assert(call(server, "PUT", "/pools/farm", "{\"max_slots\":2}", NULL)->status == 201);
+	cr_assert_not(is_transient(call(server, "PATCH", "/pools/farm", "{\"draining\":true}", NULL)));
+	server_stop(server);
+}
+
+/* A lease tells the addresses that it was given until it ends. */
+Test(reload, a_slot_that_is_no_more_keeps_its_address)
+{
+	const char *dir = temp_dir(), *path = temp_file(dir, "f.conf", "max_slots = 4\nslot_urls = a:{slot}\n");
+	struct server *server = server_start("--config", path, NULL);
+	const char *last = NULL, *id;
+	struct reply *reply;
+
+	for (int i = 0; i < 4; i++)
+		last = must_acquire(server, "alice", i == 2 ? ",\"label\":\"third\"" : "", NULL);
+	reload(server, dir, "max_slots = 3\nslot_urls = b:{slot}\n", "the configuration was read again");
+	id = text_format("/leases/%s", last);
+	cr_assert_str_eq(url_of(call(server, "GET", id, NULL, NULL), 0), "a:3");
+	/* Smaller still: what was lost by the last change is as it was then, and the pool shows what it has. */
+	reply = call(server, "PATCH", "/pools/default", "{\"max_slots\":1,\"slot_urls\":[\"c:0\"]}", NULL);
+	cr_assert(json_array_size(json_object_get(reply->json, "slot_urls")) == 1, "%s", reply->body);
+	cr_assert_str_eq(url_of(call(server, "PUT", id, NULL, NULL), 0), "a:3");
+	reply = call(server, "GET", "/leases?label=third", NULL, NULL);
+	cr_assert(strstr(reply->body, "\"slot_urls\":[\"b:2\"]"), "%s", reply->body);
+	reply = call(server, "PATCH", "/pools/default", "{\"max_slots\":4,\"slot_urls\":[\"d:0\",\"d:1\",\"d:2\",\"d:3\"]}", NULL);
+	cr_assert_str_eq(url_of(call(server, "GET", id, NULL, NULL), 0), "d:3");
 	server_stop(server);
 }

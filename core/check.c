@@ -94,6 +94,7 @@ static bool may_take(const struct pool *p, const struct tenant *t)
 	const struct tenant *saving = p->saver ? p->saver->tenant : NULL;
 	uint32_t active = tenant_counts(t).active;
 	int64_t usable = pool_room(p);
+	bool within = first->slots <= t->kept;
 
 	if (p->config.policy == FAIR_POLICY_EQUAL && active > 0 && active + first->slots > p->share)
 		return false;
@@ -102,7 +103,7 @@ static bool may_take(const struct pool *p, const struct tenant *t)
 
 		if (other == saving && p->saver != first)
 			kept = kept > turns_saved(p) ? kept - turns_saved(p) : 0;
-		if (other != t)
+		if (other != t && !within)
 			usable -= kept;
 	}
 	if (p->saver && p->saver != first)

@@ -238,7 +238,12 @@ FAIR_MUST_CHECK enum fair_err fair_unregister(struct fair *f, uint64_t now, cons
 /* What a tenant may have. What is zero counts as its neutral value. */
 struct fair_tenant_policy {
 	uint32_t weight;          /* in thousandths, 1..FAIR_WEIGHT_MAX; FAIR_WEIGHT_ONE if nothing was said (0) */
-	uint32_t reserved_slots;  /* held free for it while it is registered */
+	/*
+	 * Held free for it while it is registered. Where cordons, rests or a debt leave less free than all reserves that are
+	 * not held, nothing is kept against a request that lies within what its own tenant's reserve still keeps: it takes
+	 * what is free, first in turn, first served.
+	 */
+	uint32_t reserved_slots;
 	uint32_t max_slots;       /* it never has more; 0: no cap */
 	uint32_t max_waiting;     /* its waiters, absent ones too; 0: the pool's tenant_max_waiting */
 };

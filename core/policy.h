@@ -6,7 +6,9 @@
  *
  * A request *fits* when as many slots as it asks for are usable for it: free, in service, rested, not kept for other
  * tenants by their reserves and not saved for another request. With `room` for what is free less all that is kept, and
- * `need` for what is asked less what is kept for the tenant itself, that is need <= room, whoever asks.
+ * `need` for what is asked less what is kept for the tenant itself, that is need <= room, whoever asks. Where less is
+ * free than is kept (cordons, rests, a debt), nothing is kept against a request within its own tenant's reserve: it
+ * fits when need <= 0 and its slots are free.
  */
 #ifndef FAIRSHARE_POLICY_H
 #define FAIRSHARE_POLICY_H
@@ -14,8 +16,12 @@
 #include "state.h"
 
 struct policy {
-	/* Fills in l's turn, the first waiter of its tenant which holds `active` slots: all but number and need. */
-	void (*turn)(const struct pool *p, const struct tenant *t, const struct lease *l, uint32_t active, struct turn *ret);
+	/*
+	 * Fills in l's turn, the first waiter of its tenant which holds `active` slots: all but number and need. The limit
+	 * is l->slots before; a policy that keeps reserves leaves it so.
+	 */
+	void (*turn)(const struct pool *p, const struct tenant *t, const struct lease *l, uint32_t active,
+				 struct turn *ret);
 	/* Turns with a larger limit may not be granted now. */
 	uint32_t (*limit)(const struct pool *p);
 	/* What a tenant may have, or is worth, in slots. */

@@ -3,7 +3,8 @@
  * Who is granted next. The first waiters of the tenants that may be granted stand in one tree, ordered by need; each
  * node has the first turn of its subtree, the first turn that was not passed over yet, and the least and largest limit.
  * One walk down to the largest need that fits finds the first turn of all that fit. Only where needs differ and a limit
- * cuts through several of them (policy equal with requests of several sizes) does it look into more than one path.
+ * cuts through several of them (requests of several sizes, under policy equal or short of the reserves) does it look
+ * into more than one path.
  */
 #include "policy.h"
 
@@ -114,9 +115,9 @@ static void search_fitting(struct search *s, struct tenant *t)
 	search_fitting(s, RB_RIGHT(t, in_turns));
 }
 
-static struct tenant *first_turn(const struct pool *p, int64_t room, bool unpassed)
+static struct tenant *first_turn(const struct pool *p, int64_t room, uint32_t limit, bool unpassed)
 {
-	struct search s = {.room = room, .limit = policy_of(p)->limit(p), .unpassed = unpassed};
+	struct search s = {.room = room, .limit = limit, .unpassed = unpassed};
 	struct tenant *t = RB_ROOT(&p->turns);
 
 	while (t) {
@@ -133,7 +134,7 @@ static struct tenant *first_turn(const struct pool *p, int64_t room, bool unpass
 
 struct tenant *pool_turn(const struct pool *p)
 {
-	return first_turn(p, INT64_MAX, false);
+	return first_turn(p, INT64_MAX, policy_of(p)->limit(p), false);
 }
 
 /* ---- who was passed over ---- */
@@ -208,7 +209,7 @@ static bool turn_of(const struct tenant *t, const struct lease *l, uint32_t acti
 
 	if (!l || (cap > 0 && active + l->slots > cap))
 		return false;
-	*ret = (struct turn){.weight = 1};
+	*ret = (struct turn){.weight = 1, .limit = l->slots};
 	policy_of(p)->turn(p, t, l, active, ret);
 	ret->number = l->number;
 	ret->need = (int64_t)l->slots - t->kept;
@@ -272,16 +273,25 @@ static bool renew_one(struct fair *f, struct pool *p)
 
 /* ---- saving ---- */
 
-/* Free, in service and rested, less what is kept for others: usable for a request of this tenant if nothing were saved.
+/*
+ * What is kept of the reserves of others against a request for so many slots, with so much kept for its own tenant.
+ * None against one that lies within that: where all of it is free this changes nothing, and where less is, those below
+ * their reserves would wait for each other.
  */
-static int64_t usable_for(const struct pool *p, const struct tenant *t)
+static uint32_t kept_against(uint32_t slots, uint32_t own, uint32_t all)
 {
-	return (int64_t)pool_free_slots(p) - pool_kept(p) + t->kept;
+	return slots <= own ? 0 : all - own;
+}
+
+/* Free, in service, rested and not kept for others: usable for such a request of this tenant if nothing were saved. */
+static int64_t usable_for(const struct pool *p, const struct tenant *t, uint32_t slots)
+{
+	return (int64_t)pool_free_slots(p) - kept_against(slots, t->kept, pool_kept(p));
 }
 
 uint32_t turns_saved(const struct pool *p)
 {
-	int64_t usable = p->saver ? usable_for(p, p->saver->tenant) : 0;
+	int64_t usable = p->saver ? usable_for(p, p->saver->tenant, p->saver->slots) : 0;
 
 	if (usable <= 0)
 		return 0;
@@ -303,14 +313,21 @@ static uint32_t all_kept_beside_saving(const struct pool *p)
 	return saving ? pool_kept(p) - saving->kept + kept_beside_saving(p, saving) : pool_kept(p);
 }
 
-static int64_t room_beside_saving(const struct pool *p)
+static uint32_t free_beside_saving(const struct pool *p)
 {
-	return (int64_t)pool_free_slots(p) - turns_saved(p) - all_kept_beside_saving(p);
+	return pool_free_slots(p) - turns_saved(p);
+}
+
+static int64_t usable_beside_saving(const struct pool *p, const struct tenant *t, uint32_t slots)
+{
+	uint32_t against = kept_against(slots, kept_beside_saving(p, t), all_kept_beside_saving(p));
+
+	return (int64_t)free_beside_saving(p) - against;
 }
 
 uint32_t turns_reserved(const struct pool *p)
 {
-	uint32_t kept = all_kept_beside_saving(p), left = pool_free_slots(p) - turns_saved(p);
+	uint32_t kept = all_kept_beside_saving(p), left = free_beside_saving(p);
 
 	return kept < left ? kept : left;
 }
@@ -362,13 +379,14 @@ static bool saver_may_take(const struct pool *p)
 {
 	const struct tenant *t = p->saver ? p->saver->tenant : NULL;
 
-	return t && turns_have(t) && t->turn.limit <= policy_of(p)->limit(p) && usable_for(p, t) >= p->saver->slots;
+	return t && turns_have(t) && t->turn.limit <= policy_of(p)->limit(p) &&
+		   usable_for(p, t, p->saver->slots) >= p->saver->slots;
 }
 
 /* A grant passes over all turns before its own that did not fit: each is marked once, one after the other. */
 static bool pass_over_one(struct fair *f, struct pool *p, const struct tenant *granted)
 {
-	struct tenant *t = first_turn(p, INT64_MAX, true);
+	struct tenant *t = first_turn(p, INT64_MAX, policy_of(p)->limit(p), true);
 
 	if (!t || !before(&t->turn, &granted->turn))
 		return false;
@@ -380,9 +398,19 @@ static bool pass_over_one(struct fair *f, struct pool *p, const struct tenant *g
 	return true;
 }
 
+/* Short of what is kept, only requests within what is kept for their own tenants fit, into all that is free. */
+static struct tenant *next_turn(const struct pool *p)
+{
+	uint32_t left = free_beside_saving(p), kept = all_kept_beside_saving(p);
+
+	if (left < kept)
+		return first_turn(p, 0, left, false);
+	return first_turn(p, left - kept, policy_of(p)->limit(p), false);
+}
+
 static bool grant_next(struct fair *f, struct pool *p)
 {
-	struct tenant *t = first_turn(p, room_beside_saving(p), false);
+	struct tenant *t = next_turn(p);
 
 	if (!t)
 		return false;
@@ -466,10 +494,10 @@ enum fair_wait turns_reason(const struct lease *l)
 		return FAIR_WAIT_AT_CAP;
 	if (turn.limit > policy_of(p)->limit(p))
 		return FAIR_WAIT_AT_SHARE;
-	if (pool_free_slots(p) >= l->slots && usable_for(p, t) < l->slots)
+	if (pool_free_slots(p) >= l->slots && usable_for(p, t, l->slots) < l->slots)
 		return FAIR_WAIT_RESERVED;
-	if (usable_for(p, t) >= l->slots && p->saver && p->saver != l &&
-	    room_beside_saving(p) + kept_beside_saving(p, t) < l->slots)
+	if (usable_for(p, t, l->slots) >= l->slots && p->saver && p->saver != l &&
+		usable_beside_saving(p, t, l->slots) < l->slots)
 		return FAIR_WAIT_SAVING;
 	return p->slots.only_resting > 0 && free_or_resting(p) >= l->slots ? FAIR_WAIT_RESTING : FAIR_WAIT_POOL_FULL;
 }

@@ -137,6 +137,100 @@ Test(tenant_policies, a_reserve_is_held_free_for_its_tenant_that_is_served_at_on
 		  "[2] b granted b3 slot 2 (share 3/1)\n");
 }
 
+Test(tenant_policies, those_below_their_reserves_do_not_wait_for_each_other_where_slots_are_cordoned)
+{
+	story("pool p slots=3 policy=max-min cordon=0,1\n"
+		  "0 register a\n"
+		  "0 register b\n"
+		  "0 register c\n"
+		  "0 policy a reserve=1\n"
+		  "0 policy b reserve=1\n"
+		  "0 acquire c1 c\n"
+		  "0 show c1\n"
+		  "0 slots\n"
+		  "1 acquire b1 b\n"
+		  "1 acquire a1 a\n"
+		  "1 acquire b2 b\n"
+		  "1 show a1\n"
+		  "2 release b1\n"
+		  "3 release a1\n"
+		  "4 release b2\n"
+		  "4 show c1\n",
+		  "[0] c1 pending position 1 ahead 0 reserved\n"
+		  "[0] slots 3 active 0 debt 0 resting 0 cordoned 0,1 reserved 1\n"
+		  "[1] b granted b1 slot 2 (share 1/1)\n"
+		  "[1] a1 pending position 1 ahead 1 pool-full\n"
+		  "[2] b ended b1 released\n"
+		  "[2] a granted a1 slot 2 (share 1/3)\n"
+		  "[3] a ended a1 released\n"
+		  "[3] b granted b2 slot 2 (share 1/1)\n"
+		  "[4] b ended b2 released\n"
+		  "[4] c1 pending position 1 ahead 0 reserved\n");
+}
+
+Test(tenant_policies, nor_where_a_debt_or_a_rest_leaves_too_few)
+{
+	story("pool p slots=3 policy=max-min rest=1000\n"
+		  "0 register a\n"
+		  "0 register b\n"
+		  "0 register c\n"
+		  "0 acquire c1 c\n"
+		  "0 acquire c2 c\n"
+		  "0 acquire c3 c\n"
+		  "1 policy a reserve=1\n"
+		  "1 policy b reserve=1\n"
+		  "1 set slots=2\n"
+		  "2 acquire b1 b\n"
+		  "2 acquire a1 a\n"
+		  "3 release c3\n"
+		  "4 release c1\n"
+		  "5 revoke b1\n"
+		  "6 release c2\n"
+		  "7 acquire b2 b\n"
+		  "7 show b2\n"
+		  "1005 advance\n",
+		  "[0] c granted c1 slot 0 (share 1/1)\n"
+		  "[0] c granted c2 slot 1 (share 2/1)\n"
+		  "[0] c granted c3 slot 2 (share 3/1)\n"
+		  "[3] c ended c3 released\n"
+		  "[4] c ended c1 released\n"
+		  "[4] b granted b1 slot 0 (share 1/1)\n"
+		  "[5] b ended b1 revoked\n"
+		  "[6] c ended c2 released\n"
+		  "[6] a granted a1 slot 1 (share 1/3)\n"
+		  "[7] b2 pending position 1 ahead 0 resting\n"
+		  "[1005] b granted b2 slot 0 (share 1/1)\n");
+}
+
+Test(tenant_policies, a_request_beyond_its_reserve_waits_for_the_reserves_of_others)
+{
+	story("pool p slots=4 policy=max-min cordon=2,3\n"
+		  "0 register a\n"
+		  "0 register b\n"
+		  "0 policy a reserve=1\n"
+		  "0 policy b reserve=2\n"
+		  "0 acquire a1 a slots=2\n"
+		  "0 show a1\n"
+		  "0 slots\n"
+		  "1 acquire b1 b\n"
+		  "1 show a1\n"
+		  "1 slots\n"
+		  "2 acquire b2 b\n"
+		  "3 set cordon=3\n"
+		  "4 release b2\n"
+		  "5 release b1\n"
+		  "6 set cordon=9\n",
+		  "[0] a1 pending position 1 ahead 0 reserved\n"
+		  "[0] slots 4 active 0 debt 0 resting 0 cordoned 2,3 reserved 2\n"
+		  "[1] b granted b1 slot 0 (share 1/2)\n"
+		  "[1] a1 pending position 1 ahead 0 pool-full\n"
+		  "[1] slots 4 active 1 debt 0 resting 0 cordoned 2,3 reserved 1\n"
+		  "[2] b granted b2 slot 1 (share 2/2)\n"
+		  "[4] b ended b2 released\n"
+		  "[5] b ended b1 released\n"
+		  "[6] a granted a1 slots 0,1 (share 2/4)\n");
+}
+
 Test(tenant_policies, reserves_above_the_pool_are_refused_also_by_shrinking)
 {
 	story("pool p slots=4 policy=max-min\n"
@@ -323,6 +417,44 @@ Test(big, a_big_request_that_was_passed_over_has_slots_saved_for_it_after_pass_o
 		  "[5040] slots 3 active 3 debt 0 resting 0\n"
 		  "[5050] b ended b1 released\n"
 		  "[5050] c granted c4 slot 0 (share 1/1)\n");
+}
+
+Test(big, short_of_the_reserves_slots_are_saved_for_one_that_smaller_ones_pass_over)
+{
+	story("pool p slots=7 policy=max-min cordon=2,3,4,5,6 pass_over=1000\n"
+		  "0 register a\n"
+		  "0 register b\n"
+		  "0 register c\n"
+		  "0 policy a reserve=2\n"
+		  "0 policy b reserve=4\n"
+		  "0 acquire b1 b\n"
+		  "0 acquire b2 b\n"
+		  "1 acquire a1 a slots=2\n"
+		  "2 acquire b3 b\n"
+		  "3 acquire c1 c\n"
+		  "10 release b1\n"
+		  "1010 advance\n"
+		  "1020 release b2\n"
+		  "1020 slots\n"
+		  "1020 acquire b4 b\n"
+		  "1020 show b4\n"
+		  "1020 show c1\n"
+		  "1020 show a1\n"
+		  "1030 release b3\n"
+		  "1040 release a1\n",
+		  "[0] b granted b1 slot 0 (share 1/4)\n"
+		  "[0] b granted b2 slot 1 (share 2/4)\n"
+		  "[10] b ended b1 released\n"
+		  "[10] b granted b3 slot 0 (share 2/4)\n"
+		  "[1020] b ended b2 released\n"
+		  "[1020] slots 7 active 1 debt 0 resting 0 cordoned 2,3,4,5,6 saved 1\n"
+		  "[1020] b4 pending position 1 ahead 2 saving\n"
+		  "[1020] c1 pending position 1 ahead 1 reserved\n"
+		  "[1020] a1 pending position 1 ahead 0 pool-full\n"
+		  "[1030] b ended b3 released\n"
+		  "[1030] a granted a1 slots 0,1 (share 2/2)\n"
+		  "[1040] a ended a1 released\n"
+		  "[1040] b granted b4 slot 0 (share 1/1)\n");
 }
 
 Test(big, under_equal_too_slots_are_saved)

@@ -1031,7 +1031,7 @@ enum fair_err model_tenant_preset(struct model *m, uint64_t now, uint32_t pool, 
 void model_copy(struct model *to, const struct model *from)
 {
 	memcpy(to, from, offsetof(struct model, leases) + from->num_leases * sizeof(*from->leases));
-	to->num_events = 0;
+	to->num_events = to->within_reserve = 0;
 }
 
 /* Tenants begin to be idle in the order of their numbers. */

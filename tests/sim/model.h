@@ -79,6 +79,7 @@ struct model {
 	struct model_sweep sweep;
 	struct model_pool pools[MODEL_POOLS];
 	uint32_t num_leases, num_events;
+	uint32_t within_reserve; /* grants that only this rule allowed, as num_events since the last look */
 	uint64_t now, late, last_number, last_order, next_token;
 	struct model_lease leases[MODEL_LEASES_MAX]; /* by arrival */
 	struct model_event events[MODEL_EVENTS_MAX];

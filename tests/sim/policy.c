@@ -114,25 +114,34 @@ static uint32_t kept_for_others(const struct model *m, uint32_t pool, uint32_t t
 	return count;
 }
 
-/* What is saved counts as held by its tenant: so much less is kept for that. */
-static uint32_t kept_beside_saving(const struct model *m, const struct model_lease *saver)
+/* No reserve is kept against a request that its own tenant's covers. */
+static uint32_t kept_against(const struct model *m, const struct model_lease *l)
 {
-	uint32_t saved = model_saved(m, saver->pool);
-
-	return saved + above(kept_for(m, saver->pool, saver->tenant), saved);
+	return l->slots <= kept_for(m, l->pool, l->tenant) ? 0 : kept_for_others(m, l->pool, l->tenant);
 }
 
 /* Free, not reserved for others, not being saved for another request, not resting. */
 static uint32_t usable(const struct model *m, const struct model_lease *l)
 {
 	const struct model_lease *saver = model_saver(m, l->pool);
-	uint32_t kept = kept_for_others(m, l->pool, l->tenant);
+	uint32_t own = kept_for(m, l->pool, l->tenant), others = kept_for_others(m, l->pool, l->tenant), saved, kept;
 
-	if (saver && saver->tenant == l->tenant && saver != l)
-		kept += model_saved(m, l->pool);
-	else if (saver && saver != l)
-		kept = kept - kept_for(m, l->pool, saver->tenant) + kept_beside_saving(m, saver);
-	return above(free_slots(m, l->pool, false), kept);
+	if (!saver || saver == l)
+		return above(free_slots(m, l->pool, false), kept_against(m, l));
+	/* What is saved counts as held by its tenant: so much less is kept for that. */
+	saved = model_saved(m, l->pool);
+	kept = kept_for(m, l->pool, saver->tenant);
+	if (saver->tenant == l->tenant)
+		own = above(own, saved);
+	else
+		others = others - kept + above(kept, saved);
+	return above(free_slots(m, l->pool, false), saved + (l->slots <= own ? 0 : others));
+}
+
+/* It would not be, were all reserves kept against it. */
+static bool only_within_reserve(const struct model *m, const struct model_lease *l)
+{
+	return above(free_slots(m, l->pool, false), kept_for_others(m, l->pool, l->tenant)) < l->slots;
 }
 
 /* ---- saving ---- */
@@ -275,6 +284,12 @@ static uint32_t line_up(struct model *m, uint32_t pool, struct model_lease *line
 	return count;
 }
 
+static struct model_lease *chosen(struct model *m, struct model_lease *l)
+{
+	m->within_reserve += only_within_reserve(m, l);
+	return l;
+}
+
 struct model_lease *model_next(struct model *m, uint32_t pool)
 {
 	struct model_lease *line[MODEL_TENANTS];
@@ -287,7 +302,7 @@ struct model_lease *model_next(struct model *m, uint32_t pool)
 	count = line_up(m, pool, line);
 	for (uint32_t i = 0; i < count; i++) {
 		if (line[i]->saving && usable(m, line[i]) >= line[i]->slots)
-			return line[i];
+			return chosen(m, line[i]);
 	}
 	for (uint32_t i = 0; i < count; i++) {
 		if (usable(m, line[i]) < line[i]->slots)
@@ -296,7 +311,7 @@ struct model_lease *model_next(struct model *m, uint32_t pool)
 			if (line[before]->passed_over == FAIR_NEVER)
 				line[before]->passed_over = m->now;
 		}
-		return line[i];
+		return chosen(m, line[i]);
 	}
 	return NULL;
 }
@@ -315,7 +330,7 @@ enum fair_wait model_reason(const struct model *m, const struct model_lease *l)
 	const struct model_pool *p = &m->pools[l->pool];
 	const struct model_lease *saver = model_saver(m, l->pool);
 	uint32_t rested = free_slots(m, l->pool, false), resting = free_slots(m, l->pool, true);
-	uint32_t unreserved = above(rested, kept_for_others(m, l->pool, l->tenant));
+	uint32_t unreserved = above(rested, kept_against(m, l));
 
 	if (!present(l))
 		return FAIR_WAIT_ABSENT;

@@ -94,7 +94,7 @@ static const char *const labels[] = {"", "job"};
 	X(batch_survived) X(batch_lost) X(active_max_lease) X(pending_too_many_slots) X(too_many_slots) \
 	X(reserved_refused) X(policy_refused) X(pool_set) X(tenant_set) X(tenant_preset) X(wait_absent) X(wait_held) X(wait_draining) \
 	X(wait_at_cap) X(wait_at_share) X(wait_reserved) X(wait_saving) X(wait_resting) X(wait_full) X(big_grant) \
-	X(saving) X(filled) X(revoked_all) X(swept)
+	X(saving) X(within_reserve) X(filled) X(revoked_all) X(swept)
 /* clang-format on */
 
 enum kind {
@@ -575,7 +575,8 @@ static void settle(void)
 	}
 	if (!budgeted)
 		same("number of events", i, model.num_events);
-	model.num_events = 0;
+	counts[KIND_within_reserve] += model.within_reserve;
+	model.num_events = model.within_reserve = 0;
 	for (uint32_t p = 0; p < MODEL_POOLS && (budgeted || step % 16 == 0); p++)
 		watch_slots(p);
 	if (!budgeted && step % 16 == 0)
@@ -694,10 +695,11 @@ static void do_unregister(bool force)
 	if (err || how != FAIR_UNREGISTERED_CLOSING)
 		return;
 	came(KIND_closing);
-	if (chance(50)) {
-		settle();
+	settle();
+	if (chance(50))
 		do_register();
-	}
+	else if (chance(10))
+		do_acquire(true);
 }
 
 static void do_attach(void)
@@ -870,9 +872,11 @@ static uint32_t cordoned[MODEL_POOLS][MODEL_SLOTS_MAX], cordoned_next[MODEL_SLOT
 
 static void cordon_some(struct fair_pool_config *c)
 {
+	bool most = chance(30); /* fewer are left than are reserved */
+
 	c->num_cordoned = 0;
-	for (uint32_t slot = 0; slot < c->max_slots && chance(50); slot++) {
-		if (chance(25))
+	for (uint32_t slot = 0; slot < c->max_slots && (most || chance(50)); slot++) {
+		if (chance(most ? 70 : 25))
 			cordoned_next[c->num_cordoned++] = slot;
 	}
 	c->cordoned = cordoned_next;
@@ -938,7 +942,7 @@ static struct fair_tenant_policy some_policy(void)
 	static const uint32_t weights[] = {1000, 2000, 3000, 500, 1500, 1};
 
 	return (struct fair_tenant_policy){.weight = chance(40) ? 1000 : weights[below(NUM(weights))],
-									   .reserved_slots = chance(60) ? 0 : below(chance(62) ? 12 : 4),
+									   .reserved_slots = chance(50) ? 0 : below(chance(40) ? 12 : 4),
 									   .max_slots = chance(50) ? 0 : 1 + below(6),
 									   .max_waiting = chance(80) ? 0 : 2 + below(4)};
 }
@@ -1263,6 +1267,8 @@ static void one_step(void)
 		do_place();
 	if (below(200) == 0)
 		do_pool_set();
+	if (below(30) == 0)
+		do_tenant_set();
 	if (budgeted && chance(2)) /* where one is worked off over several calls */
 		do_revoke_all();
 	settle();

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Who waits, by tenant: places, reasons and how long.
 import { el, keyed, mark, say, the } from './dom.js';
-import { count, counting, initials, why } from './words.js';
+import { count, counting, initials, isolated, why } from './words.js';
 import { LINE_MAX } from './model.js';
 
 const SHOWN_OF_TENANT = 8;
@@ -24,7 +24,7 @@ function makeWaiter() {
 function drawWaiter(row, waiter, now) {
 	const [place, label, reason, waits] = row.children;
 	say(place, waiter.present ? String(waiter.ahead + 1) : '–');
-	say(label, [waiter.label, waiter.slots > 1 ? `${waiter.slots} slots` : '', waiter.priority !== 0 ? `priority ${waiter.priority}` : '']
+	say(label, [isolated(waiter.label), waiter.slots > 1 ? `${waiter.slots} slots` : '', waiter.priority !== 0 ? `priority ${waiter.priority}` : '']
 		.filter((part) => part !== '').join(' · '));
 	mark(label, 'title', label.textContent);
 	say(reason, why(waiter.reason));

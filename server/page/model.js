@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // What is known of the pool that is shown. Times are those of performance.now(): the server tells durations.
-import { endedTotal } from './words.js';
+import { endedTotal, plain } from './words.js';
 
 export const LEASES_MAX = 3000;
 export const LINE_MAX = 200;
@@ -18,7 +18,7 @@ export class Model {
 		this.pools = [];
 		this.pool = null;         // as GET /pools tells of it
 		this.stats = null;
-		this.leases = new Map();  // id -> lease with `since`, `expires`, `beat`
+		this.leases = new Map();  // id -> lease with `since`, `expires`, `beat`, and a label that can be shown
 		this.line = [];           // pending leases with `since`, in order of arrival
 		this.tenants = new Map(); // name -> tenant
 		this.history = [];        // {at, ended, share, held: Map}
@@ -66,7 +66,7 @@ export class Model {
 
 	takeLine(line, at) {
 		this.line = line.filter(({ id }) => !this.leases.has(id) && !this.gone.has(id))
-			.map((waiter) => ({ ...waiter, since: at - 1000 * waiter.waited_seconds }));
+			.map((waiter) => ({ ...waiter, label: plain(waiter.label), since: at - 1000 * waiter.waited_seconds }));
 	}
 
 	/** An event tells of a grant. */
@@ -79,7 +79,7 @@ export class Model {
 	grant(lease, at, old) {
 		const expires = at + 1000 * lease.expires_in_seconds;
 		const since = old?.since ?? expires - (Date.parse(lease.expires_at) - Date.parse(lease.acquired_at));
-		this.leases.set(lease.id, { ...lease, since, expires, beat: expires - 1000 * lease.ttl_seconds });
+		this.leases.set(lease.id, { ...lease, label: plain(lease.label), since, expires, beat: expires - 1000 * lease.ttl_seconds });
 		if (!this.waits.has(lease.id)) {
 			this.waits.set(lease.id, lease.waited_seconds);
 			if (this.waits.size > WAITS_MAX)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The slots as a grid of cells: whose, since when, and how much of the ttl is left.
 import { el, mark, say, the } from './dom.js';
-import { brief, counting, initials } from './words.js';
+import { brief, counting, initials, isolated } from './words.js';
 
 const CELLS_MAX = 2000;
 const ROOMY = 40;
@@ -76,7 +76,7 @@ export class Slots {
 		if (lease === undefined)
 			return `Slot ${index} · free${cordoned}`;
 		const now = performance.now();
-		return `Slot ${index} · ${lease.tenant_id}${lease.label === '' ? '' : ` · ${lease.label}`} · held ${counting((now - lease.since) / 1000)} · ` +
+		return `Slot ${index} · ${lease.tenant_id}${lease.label === '' ? '' : ` · ${isolated(lease.label)}`} · held ${counting((now - lease.since) / 1000)} · ` +
 			`${counting((lease.expires - now) / 1000)} left of ${counting(lease.ttl_seconds)}${reclaimed}${cordoned}`;
 	}
 
@@ -152,6 +152,6 @@ export class Slots {
 		say(number, lease === undefined || this.size !== 'roomy' ? '' : String(slot));
 		say(more, lease === undefined || this.size !== 'roomy' ? '' : lease.tenant_id);
 		say(age, lease !== undefined ? '' : cordoned ? (this.size === 'roomy' ? 'cordoned' : 'off') : this.size === 'roomy' ? 'free' : '');
-		say(name, `slot ${slot}${cordoned ? ', cordoned' : ''}${lease === undefined ? ', free, ' : `, ${lease.tenant_id}${lease.label === '' ? '' : `, ${lease.label}`}, `}`);
+		say(name, `slot ${slot}${cordoned ? ', cordoned' : ''}${lease === undefined ? ', free, ' : `, ${lease.tenant_id}${lease.label === '' ? '' : `, ${isolated(lease.label)}`}, `}`);
 	}
 }

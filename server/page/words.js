@@ -55,6 +55,19 @@ export function initials(name) {
 	return (parts.length > 1 ? parts[0][0] + parts[1][0] : parts[0].slice(0, 2)).toUpperCase();
 }
 
+/* What turns a line around or cannot be seen: controls of direction, spaces of no width, separators, tags. */
+const UNSEEN = /[\u00ad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\u{e0000}-\u{e007f}]/gu;
+
+/** A label as it is shown: what cannot be seen is spelled out. */
+export function plain(label) {
+	return label.replace(UNSEEN, (found) => `\\u{${found.codePointAt(0).toString(16)}}`);
+}
+
+/** A label within a sentence: one that runs from right to left turns nothing around that stands beside it. */
+export function isolated(label) {
+	return /^[ -~]*$/.test(label) ? label : `\u2068${label}\u2069`;
+}
+
 const REASONS = {
 	absent: 'client away', held: 'server on hold', 'pool-draining': 'pool drains', 'at-cap': 'at its cap', 'at-share': 'at its share',
 	reserved: 'slots reserved', saving: 'slots saved for another', resting: 'slots rest', 'pool-full': 'no free slot',

@@ -166,6 +166,32 @@ test('a label that is markup stays text', async (t) => {
 	assert.deepEqual(page.complaints, []);
 });
 
+test('a label turns nothing around that stands beside it', async (t) => {
+	const server = await farm(t, '--max-slots', '2');
+	const [turned, hebrew] = ['job \u202e)001 fo 1( \u200bx', 'שלום'];
+	await server.register('alice');
+	const [lease] = await server.take('alice', 1, { label: turned, slots: 2 });
+	server.wait('alice', 1, { label: hebrew, slots: 2 });
+	const page = await look(t, server.url);
+	const seen = 'job \\u{202e})001 fo 1( \\u{200b}x';
+	await shows(async () => (await rows(page, 'leases-card', 3))[0]?.[2], seen, 'what cannot be seen is spelled out');
+	assert.equal(await page.locator('#leases-card td[title*="job"]').getAttribute('title'), seen);
+	await page.locator('#slots .slot').first().hover();
+	assert.match(await text(page, '#slots-detail'), /^Slot 0 · alice · job \\u\{202e\}\)001 fo 1\( \\u\{200b\}x · held/);
+	await page.locator('#line td.label').waitFor();
+	/** Where a part of the label's cell begins, in pixels from the left. */
+	const left = (part) => page.locator('#line td.label').evaluate(({ firstChild: node }, wanted) => {
+		const range = document.createRange();
+		range.setStart(node, node.data.indexOf(wanted));
+		range.setEnd(node, node.data.indexOf(wanted) + wanted.length);
+		return range.getBoundingClientRect().left;
+	}, part);
+	assert(await left(hebrew) < await left('2') && await left('2') < await left('slots'), 'left to right');
+	await server.send('DELETE', `/leases/${lease.id}`);
+	await shows(async () => (await rows(page, 'leases-card', 3))[0]?.[2], hebrew, 'the event tells of the grant');
+	assert.deepEqual(page.complaints, []);
+});
+
 /** Every string of a reply becomes an attack, the names of members but for those of the contract, too. */
 function attacked(value, number = { next: 0 }) {
 	if (typeof value === 'string')

@@ -2,7 +2,7 @@
 // What the page says, by value.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { brief, clock, counting, duration, headline, initials, moment, nextIn, rights, why } from '../../server/page/words.js';
+import { brief, clock, counting, duration, headline, initials, isolated, moment, nextIn, plain, rights, why } from '../../server/page/words.js';
 
 const none = { p50: 0, p95: 0, p99: 0, max: 0 };
 const stats = (more) => ({ pool: 'default', max_slots: 10, total_active_slots: 10, waiting: 0, reserved_slots: 0, resting_slots: 0,
@@ -36,6 +36,12 @@ test('initials', () => {
 test('rights', () => {
 	assert.equal(rights({ weight: 1, reserved_slots: 0, max_slots: null }), '');
 	assert.equal(rights({ weight: 2.5, reserved_slots: 1, max_slots: 5 }), 'weight 2.5 · 1 reserved · at most 5');
+});
+
+test('labels', () => {
+	assert.deepEqual(['', 'worker:7', 'Grüße 東京 שלום', '👩\u200d💻'].map(plain), ['', 'worker:7', 'Grüße 東京 שלום', '👩\u200d💻'], 'what can be seen stays');
+	assert.equal(plain('a\u202egnp.exe\u202c b\u200bc\u{e0041}\ufeff\u2067'), 'a\\u{202e}gnp.exe\\u{202c} b\\u{200b}c\\u{e0041}\\u{feff}\\u{2067}');
+	assert.deepEqual(['worker:7', 'שלום'].map(isolated), ['worker:7', '\u2068שלום\u2069']);
 });
 
 test('reasons', () => {

@@ -5,14 +5,20 @@ import { LEASES_MAX, LINE_MAX, TENANTS_MAX } from './model.js';
 
 const PERIOD = 1000;          // from one asking for a list to the next at least, and
 const PERIOD_OF_ITEM = 2.5;   // as much for each entry that is read: a hundred pages together cost a busy server little
+const PERIOD_ALONE = 3000;    // without a stream, when all lists are asked for all the time
 const SILENCE = 20_000;       // the server says something every 15 s
-const PAUSE = 1000;           // before another try
+const PAUSE = 1000;           // before another try, and
+const PAUSE_MOST = 60_000;    // for a stream that is refused again and again
 
 /* How old each list may become though nothing tells of a change: heartbeats are no events, nor is what other pools do. */
 const AGES = { pools: 2000, stats: 10_000, tenants: 10_000, leases: PERIOD, line: 10_000 };
 
 /* What an event makes older than it may be. */
 const OUTDATES = { granted: ['line'], ended: ['line'], tenant: ['tenants'], pool: ['pools'], missed: ['leases', 'line', 'tenants', 'pools'] };
+
+function gone(pool) {
+	return new Refused(404, { code: 'pool-not-found', detail: `${pool} is gone` });
+}
 
 /** Follows one pool: `changed()` after news, `connection(state, error)` with `live` or `lost`. */
 export class Feed {
@@ -79,10 +85,10 @@ export class Feed {
 
 	/* ---- the stream ---- */
 
-	/** Listens again and again: a server that drains ends its streams and still answers, and so may a proxy. */
+	/** Listens again and again: a server that has its most streams or drains still answers, and so may a proxy. */
 	async listen() {
 		const { signal } = this.attempt;
-		for (;; await new Promise((resolve) => setTimeout(resolve, PAUSE))) {
+		for (let pause = PAUSE;; pause = Math.min(2 * pause, PAUSE_MOST)) {
 			const silent = new AbortController();
 			let timer;
 			const heard = () => {
@@ -93,6 +99,7 @@ export class Feed {
 			try {
 				for await (const event of stream('events', { query: { pool: this.model.name }, signal: AbortSignal.any([signal, silent.signal]) })) {
 					heard();
+					pause = PAUSE;
 					if (event !== null)
 						this.take(event);
 				}
@@ -102,11 +109,17 @@ export class Feed {
 				return;
 			this.streaming = false;
 			this.wake();
+			await new Promise((resolve) => setTimeout(resolve, this.pace * pause));
 		}
 	}
 
 	take({ event, data }) {
 		const { model } = this;
+		if (event === 'pool' && data.removed && data.pool === model.name) {
+			this.attempt.abort(gone(data.pool));
+			this.wake();
+			return;
+		}
 		if (!this.streaming) {
 			this.streaming = true;
 			this.outdate(Object.keys(AGES));    // what happened before nobody told
@@ -145,7 +158,7 @@ export class Feed {
 
 	/** When a list is to be asked for. */
 	due(name) {
-		const spacing = this.pace * Math.max(PERIOD, PERIOD_OF_ITEM * this.model.size());
+		const spacing = this.pace * Math.max(this.streaming ? PERIOD : PERIOD_ALONE, PERIOD_OF_ITEM * this.model.size());
 		return (this.asked[name] ?? -Infinity) + (this.old.has(name) || !this.streaming ? spacing : Math.max(spacing, AGES[name]));
 	}
 
@@ -179,7 +192,7 @@ export class Feed {
 		const lists = {
 			pools: [() => call('GET', 'pools', { signal }), ({ items }) => {
 				if (!model.takePools(items))
-					throw new Refused(404, { code: 'pool-not-found', detail: `${pool} is gone` });
+					throw gone(pool);
 			}],
 			stats: [() => call('GET', 'stats', { query: { pool, limit: 1000 }, signal }), (stats) => model.takeStats(stats)],
 			tenants: [() => list('tenants', { pool }, { most: TENANTS_MAX, signal }), (tenants) => model.takeTenants(tenants)],

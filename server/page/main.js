@@ -161,9 +161,10 @@ let left = [];
 /** Draws one view after the other, in as many frames as it takes. */
 function frame() {
 	const began = performance.now();
-	do
+	if (model.stats === null)    // another pool was chosen since
+		left = [];
+	while (left.length > 0 && performance.now() - began < FRAME_BUDGET)
 		left.shift()(began);
-	while (left.length > 0 && performance.now() - began < FRAME_BUDGET);
 	if (left.length > 0)
 		requestAnimationFrame(frame);
 }

@@ -31,6 +31,59 @@ test('each pool has a tab, and an address', async (t) => {
 	await server.send('DELETE', '/pools/gpu');
 	await shows(() => text(page, '#headline'), 'default has 2 of 3 slots free, nobody waits', 'a pool that is gone');
 	await shows(() => texts(page, '[role=tab]'), ['default\n1/3'], 'its tab is gone');
+	assert.deepEqual(page.complaints.slice(1), [], 'a list that was under way may have found no pool');
+});
+
+test('a pool is left while it is being drawn', async (t) => {
+	const server = await farm(t, '--max-slots', '3');
+	await server.send('PUT', '/pools/gpu', { max_slots: 2 });
+	const page = await look(t, server.url);
+	await page.route(/\/stats\?pool=gpu/, async (route) => {
+		const reply = await route.fetch();
+		await page.evaluate(() => globalThis.drawn);
+		await route.fulfill({ response: reply });
+	});
+	/* The next frame comes when the other pool was chosen, and before anything is known of it. */
+	await page.evaluate(() => {
+		const soon = globalThis.requestAnimationFrame;
+		globalThis.drawn = new Promise((resolve) => {
+			globalThis.requestAnimationFrame = (draw) => {
+				globalThis.requestAnimationFrame = soon;
+				location.hash = 'pool=gpu';
+				addEventListener('hashchange', () => setTimeout(() => soon((now) => {
+					draw(now);
+					resolve();
+				})));
+			};
+		});
+	});
+	await shows(() => text(page, '#headline'), 'gpu is idle: all 2 slots are free', 'the other pool');
+	assert.deepEqual(page.complaints, []);
+});
+
+test('a page whose stream is refused asks for lists, and less and less often for the stream', async (t) => {
+	const server = await farm(t, '--max-slots', '2', '--max-streams', '1');
+	await server.register('alice');
+	const taken = new AbortController();
+	const stream = await fetch(`${server.url}/events`, { signal: taken.signal });
+	assert.equal(stream.status, 200);
+	const page = await look(t, server.url);
+	const asked = { events: [], pools: [] };
+	page.on('request', (request) => asked[new URL(request.url()).pathname.slice(1)]?.push(performance.now()));
+	await page.reload();
+	await server.take('alice', 1);
+	await shows(() => grid(page), ['AL alice', 'free'], 'a grant');
+	assert.equal(await text(page, '#connection'), 'live');
+	await until(async () => asked.events.length >= 3 && asked.pools.length >= 2, 'it goes on asking', 25);
+	const pauses = (times) => times.slice(1).map((time, index) => time - times[index]);
+	assert(pauses(asked.pools).every((ms) => ms > 2000), `lists: ${pauses(asked.pools)}`);
+	const [first, second] = pauses(asked.events);
+	assert(second > 1.5 * first && first > 900, `the stream: ${pauses(asked.events)}`);
+	taken.abort();
+	await page.waitForResponse((reply) => reply.url().includes('/events') && reply.status() === 200, { timeout: 40_000 });
+	await server.take('alice', 1);
+	await shows(() => grid(page), ['AL alice', 'AL alice'], 'the stream tells');
+	assert.deepEqual(page.complaints.filter((line) => !/503/.test(line)), []);
 });
 
 test('everything can be done with keys', async (t) => {

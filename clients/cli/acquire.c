@@ -87,7 +87,7 @@ int verb_acquire(int argc, char **argv)
 		return CODE_FAILED;
 	}
 	signal(SIGPIPE, SIG_IGN); /* whoever reads may be gone, and the lease is to be given back then */
-	code = take(&arguments.wanted, NULL, NULL, &taken);
+	code = take(&arguments.wanted, &(struct listener){0}, &taken);
 	if (code != 0)
 		return code;
 	if (taken.signal == 0)

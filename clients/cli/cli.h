@@ -145,7 +145,8 @@ struct wanted {
 	double ttl_seconds;		/* 0: the pool's */
 	uint32_t slots;			/* 0: one */
 	int32_t priority;
-	const char *label;		/* NULL: host:pid */
+	double max_lease_seconds; /* 0: the pool's */
+	const char *label;		  /* NULL: host:pid */
 	int no_slot_code;
 	bool register_tenant;
 };
@@ -161,12 +162,18 @@ struct taken {
 	sigset_t mask; /* as it was before; all that watch_child() reads are blocked since */
 };
 
+/* Who is told of the lease from the library's thread; functions may be NULL. */
+struct listener {
+	fairshare_lost_fn *lost;
+	fairshare_reclaim_fn *reclaim;
+	void *data;
+};
+
 /*
  * take waits in line, shows the place on a terminal, and leaves the line on HUP, INT, QUIT and TERM. Answers 0, or what
- * to exit with after it told why. `lost` is called from the library's thread.
+ * to exit with after it told why.
  */
-FAIRSHARE_MUST_CHECK int take(const struct wanted *wanted, fairshare_lost_fn *lost, void *lost_data,
-							  struct taken *ret_taken);
+FAIRSHARE_MUST_CHECK int take(const struct wanted *wanted, const struct listener *listener, struct taken *ret_taken);
 
 /* give_back releases and closes, within 2 s; tells what went wrong. */
 enum fairshare_err give_back(struct taken *taken);
@@ -206,7 +213,8 @@ struct watch {
 	const struct fairshare_lease *lease;
 	enum on_lost on_lost;
 	double kill_after_seconds;
-	int lost_fd; /* becomes readable when the lease is lost */
+	int on_reclaim; /* the signal that the command gets when the lease is asked back; 0: none */
+	int news_fd;	/* becomes readable when the lease is lost or asked back */
 };
 
 /* watched_signals_block blocks the signals that watch_child() reads. */

@@ -9,11 +9,12 @@
 
 #define KILL_AFTER_SECONDS 10.0
 
-enum { KEY_ON_LOST = 0x300 };
+enum { KEY_ON_LOST = 0x300, KEY_ON_RECLAIM };
 
 struct run_arguments {
 	struct wanted wanted;
 	enum on_lost on_lost;
+	int on_reclaim; /* a signal, 0: none */
 	double kill_after_seconds;
 	char **command;
 };
@@ -29,6 +30,20 @@ static enum on_lost parse_on_lost(const char *arg, struct argp_state *state)
 	return ON_LOST_TERM;
 }
 
+static int parse_on_reclaim(const char *arg, struct argp_state *state)
+{
+	static const struct {
+		const char *name;
+		int signal;
+	} known[] = {{"ignore", 0}, {"term", SIGTERM}, {"usr1", SIGUSR1}};
+
+	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
+		if (strcmp(known[i].name, arg) == 0)
+			return known[i].signal;
+	argp_error(state, "--on-reclaim is '%s': give ignore, term or usr1", arg);
+	return 0;
+}
+
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
 	struct run_arguments *arguments = state->input;
@@ -39,6 +54,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		return 0;
 	case KEY_ON_LOST:
 		arguments->on_lost = parse_on_lost(arg, state);
+		return 0;
+	case KEY_ON_RECLAIM:
+		arguments->on_reclaim = parse_on_reclaim(arg, state);
 		return 0;
 	case 'k':
 		arguments->kill_after_seconds = parse_seconds(arg, state, "--kill-after");
@@ -54,17 +72,27 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	}
 }
 
-/* Called from the library's thread. */
-static void tell_lost(void *data, struct fairshare_lease *lease, const char *reason)
+/* Called, as those below, from the library's thread. */
+static void tell_news(const int *fd)
 {
 	static const uint64_t one = 1;
-	const int *fd = data;
-	ssize_t written;
+	ssize_t written = write(*fd, &one, sizeof(one));
 
+	(void)written; /* the counter does not fill up */
+}
+
+static void tell_lost(void *data, struct fairshare_lease *lease, const char *reason)
+{
 	(void)lease;
 	(void)reason;
-	written = write(*fd, &one, sizeof(one));
-	(void)written; /* the counter does not fill up */
+	tell_news(data);
+}
+
+static void tell_reclaim(void *data, struct fairshare_lease *lease, double by_seconds)
+{
+	(void)lease;
+	(void)by_seconds;
+	tell_news(data);
 }
 
 /* A command that dies with us cannot go on without a lease. */
@@ -75,12 +103,13 @@ static int death_signal(enum on_lost on_lost)
 	return signals[on_lost];
 }
 
-static int run_command(const struct run_arguments *arguments, const struct taken *taken, int lost_fd)
+static int run_command(const struct run_arguments *arguments, const struct taken *taken, int news_fd)
 {
 	struct watch watch = {.lease = taken->lease,
 						  .on_lost = arguments->on_lost,
 						  .kill_after_seconds = arguments->kill_after_seconds,
-						  .lost_fd = lost_fd};
+						  .on_reclaim = arguments->on_reclaim,
+						  .news_fd = news_fd};
 	char **variables = lease_variables(taken);
 	int code = child_start(&watch.child, arguments->command, variables, &taken->mask, death_signal(arguments->on_lost));
 
@@ -90,19 +119,20 @@ static int run_command(const struct run_arguments *arguments, const struct taken
 
 static int run(const struct run_arguments *arguments)
 {
+	int news_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	const struct listener listener = {.lost = tell_lost, .reclaim = tell_reclaim, .data = &news_fd};
 	struct taken taken;
-	int lost_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	int code;
 
-	if (lost_fd < 0) {
+	if (news_fd < 0) {
 		complain("no descriptor is left: %s", strerror(errno));
 		return CODE_FAILED;
 	}
-	code = take(&arguments->wanted, tell_lost, &lost_fd, &taken);
+	code = take(&arguments->wanted, &listener, &taken);
 	if (code != 0)
 		return code;
 	if (taken.signal == 0)
-		code = run_command(arguments, &taken, lost_fd);
+		code = run_command(arguments, &taken, news_fd);
 	else
 		code = CODE_SIGNAL + taken.signal;
 	/* What ended before anybody noticed was not there all the time the command ran. */
@@ -116,6 +146,8 @@ int verb_run(int argc, char **argv)
 	static const struct argp_option options[] = {
 		{"on-lost", KEY_ON_LOST, "term|kill|ignore", 0,
 		 "what happens to the command when the lease is lost: TERM and then KILL (default), KILL at once, nothing", 0},
+		{"on-reclaim", KEY_ON_RECLAIM, "ignore|term|usr1", 0,
+		 "what the command gets when the lease is asked back, as others wait: nothing (default), TERM, USR1", 0},
 		{"kill-after", 'k', "DURATION", 0, "how long after TERM the KILL follows; 10s", 0},
 		{0}};
 	static const struct argp_child children[] = {{&wanted_argp, 0, NULL, 0}, {0}};

@@ -12,7 +12,7 @@
 
 /* --- arguments ---------------------------------------------------------------------------------------------------- */
 
-enum { KEY_SLOTS = 0x200, KEY_PRIORITY, KEY_TTL, KEY_REGISTER };
+enum { KEY_SLOTS = 0x200, KEY_PRIORITY, KEY_TTL, KEY_MAX_LEASE, KEY_REGISTER };
 
 static const struct argp_option options[] = {
 	{"no-wait", 'n', NULL, 0, "do not wait: take a free slot, or leave with 124", 0},
@@ -20,6 +20,7 @@ static const struct argp_option options[] = {
 	{"slots", KEY_SLOTS, "N", 0, "so many slots at once", 0},
 	{"priority", KEY_PRIORITY, "N", 0, "-10 to 10: before or behind the tenant's other waiters", 0},
 	{"ttl", KEY_TTL, "DURATION", 0, "how long the lease lasts without a heartbeat", 0},
+	{"max-lease", KEY_MAX_LEASE, "DURATION", 0, "how long the lease lasts at most, whatever its heartbeats", 0},
 	{"label", 'l', "LABEL", 0, "what others see of the lease; host:pid", 0},
 	{"no-slot-code", 'E', "CODE", 0, "leave with CODE instead of 124 when there is no slot in time", 0},
 	{"register", KEY_REGISTER, NULL, 0, "register the tenant, with host:pid as instance, as long as this runs", 0},
@@ -28,6 +29,15 @@ static const struct argp_option options[] = {
 
 static const struct argp_child children[] = {
 	{&pool_argp, 0, NULL, 0}, {&tenant_argp, 0, NULL, 0}, {&url_argp, 0, NULL, 0}, {0}};
+
+static double parse_above_0(const char *text, const struct argp_state *state, const char *option)
+{
+	double seconds = parse_seconds(text, state, option);
+
+	if (seconds == 0)
+		argp_error(state, "%s is '%s': give more than 0", option, text);
+	return seconds;
+}
 
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
@@ -50,9 +60,10 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		wanted->priority = (int32_t)parse_number(arg, -10, 10, state, "--priority");
 		return 0;
 	case KEY_TTL:
-		wanted->ttl_seconds = parse_seconds(arg, state, "--ttl");
-		if (wanted->ttl_seconds == 0)
-			argp_error(state, "--ttl is '%s': give more than 0", arg);
+		wanted->ttl_seconds = parse_above_0(arg, state, "--ttl");
+		return 0;
+	case KEY_MAX_LEASE:
+		wanted->max_lease_seconds = parse_above_0(arg, state, "--max-lease");
 		return 0;
 	case 'l':
 		wanted->label = arg;
@@ -149,7 +160,7 @@ static void catch_signals(void)
 
 /* --- taking ------------------------------------------------------------------------------------------------------- */
 
-static enum fairshare_err open_client(const struct wanted *wanted, fairshare_lost_fn *lost, void *lost_data,
+static enum fairshare_err open_client(const struct wanted *wanted, const struct listener *listener,
 									  struct taken *ret_taken, struct fairshare_error *error)
 {
 	struct fairshare_options client;
@@ -158,8 +169,9 @@ static enum fairshare_err open_client(const struct wanted *wanted, fairshare_los
 	client.label = wanted->label;
 	client.ttl_seconds = wanted->ttl_seconds;
 	client.register_tenant = wanted->register_tenant;
-	client.lost = lost;
-	client.lost_data = lost_data;
+	client.lost = listener->lost;
+	client.reclaim = listener->reclaim;
+	client.lost_data = client.reclaim_data = listener->data;
 	return fairshare_open(&ret_taken->client, &client, error);
 }
 
@@ -179,6 +191,7 @@ static enum fairshare_err acquire(const struct wanted *wanted, struct taken *tak
 	acquiring.timeout_seconds = wanted->timeout_seconds;
 	acquiring.slots = wanted->slots;
 	acquiring.priority = wanted->priority;
+	acquiring.max_lease_seconds = wanted->max_lease_seconds;
 	acquiring.cancel = handle;
 	acquiring.progress = can_rewrite() ? show_place : NULL;
 	acquiring.trouble = wanted->timeout_seconds != 0 ? show_trouble : NULL;
@@ -189,7 +202,7 @@ static enum fairshare_err acquire(const struct wanted *wanted, struct taken *tak
 	return err;
 }
 
-int take(const struct wanted *wanted, fairshare_lost_fn *lost, void *lost_data, struct taken *ret_taken)
+int take(const struct wanted *wanted, const struct listener *listener, struct taken *ret_taken)
 {
 	struct fairshare_error error;
 	enum fairshare_err err;
@@ -197,7 +210,7 @@ int take(const struct wanted *wanted, fairshare_lost_fn *lost, void *lost_data, 
 	*ret_taken = (struct taken){0};
 	sigprocmask(SIG_BLOCK, NULL, &ret_taken->mask);
 	catch_signals();
-	err = open_client(wanted, lost, lost_data, ret_taken, &error);
+	err = open_client(wanted, listener, ret_taken, &error);
 	if (err == FAIRSHARE_OK)
 		err = acquire(wanted, ret_taken, &error);
 	watched_signals_block();

@@ -6,6 +6,7 @@
 #include "cli.h"
 
 #include <errno.h>
+#include <math.h>
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
@@ -25,6 +26,7 @@ static const int watched[] = {SIGCHLD, SIGHUP,	SIGINT,	 SIGQUIT, SIGTERM, SIGUSR
 
 /* How far it is with one child. */
 struct progress {
+	uint64_t begun_ns;
 	bool lost;		  /* the loss was told */
 	bool ending;	  /* TERM or KILL was sent because of the lease */
 	uint64_t kill_ns; /* when KILL is due; NEVER: not, or sent */
@@ -55,23 +57,29 @@ static uint64_t to_ns(double seconds)
 	return (uint64_t)(seconds * (double)NS_PER_SECOND);
 }
 
+static double to_seconds(uint64_t ns)
+{
+	return (double)ns / (double)NS_PER_SECOND;
+}
+
 /* --- the end of a lease ------------------------------------------------------------------------------------------- */
 
 /*
- * When the command is told to end if no heartbeat gets through until then: so early that it has its time before the end
- * of the lease, but not before the heartbeats had a fair chance.
+ * When the command is told to end if no heartbeat prolongs the lease until then: so early that it has its time before
+ * the end of the lease, but not before the heartbeats had a fair chance, and not before half of a life that is limited.
  */
-static uint64_t give_up_ns(const struct watch *watch)
+static uint64_t give_up_ns(const struct watch *watch, const struct progress *progress)
 {
 	uint64_t deadline = fairshare_lease_deadline_ns(watch->lease);
 	double grace = watch->on_lost == ON_LOST_TERM ? watch->kill_after_seconds : 0;
 	double patience = fairshare_lease_heartbeat_seconds(watch->lease) * BEAT_PATIENCE;
 	double left = fairshare_lease_ttl_seconds(watch->lease) - patience;
-	double before = grace + MARGIN_SECONDS < left ? grace + MARGIN_SECONDS : left;
+	double life = deadline > progress->begun_ns ? to_seconds(deadline - progress->begun_ns) : 0;
+	double before = fmin(grace + MARGIN_SECONDS, fmin(left, life / 2));
 
 	if (watch->on_lost == ON_LOST_IGNORE)
 		return NEVER;
-	return before > 0 && to_ns(before) < deadline ? deadline - to_ns(before) : deadline;
+	return before > 0 ? deadline - to_ns(before) : deadline;
 }
 
 /* A stopped command would not hear TERM. */
@@ -90,15 +98,40 @@ static void end_child(const struct watch *watch, struct progress *progress)
 
 static void hear_loss(const struct watch *watch, struct progress *progress)
 {
-	uint64_t count;
-	const char *reason;
-
-	if (read(watch->lost_fd, &count, sizeof(count)) < 0)
+	if (progress->lost)
 		return;
-	reason = fairshare_lease_lost_reason(watch->lease);
 	progress->lost = true;
-	complain("the lease %s is lost: %s", fairshare_lease_id(watch->lease), reason != NULL ? reason : "closed");
+	complain("the lease %s is lost: %s", fairshare_lease_id(watch->lease), fairshare_lease_lost_reason(watch->lease));
 	end_child(watch, progress);
+}
+
+/* It is but a wish, and the command may go on. USR1 is for it alone: what it started may know nothing of that. */
+static void hear_reclaim(const struct watch *watch)
+{
+	uint64_t by = fairshare_lease_reclaim_ns(watch->lease);
+	uint64_t now = fairshare_now_ns();
+	char seconds[DURATION_TEXT];
+
+	if (by == 0)
+		return;
+	duration_text(by > now ? to_seconds(by - now) : 0, seconds);
+	complain("the lease %s is asked back within %s, as others wait", fairshare_lease_id(watch->lease), seconds);
+	if (watch->on_reclaim == SIGUSR1)
+		kill(watch->child.pid, SIGUSR1);
+	else if (watch->on_reclaim != 0)
+		child_signal(&watch->child, watch->on_reclaim);
+}
+
+static void hear_news(const struct watch *watch, struct progress *progress)
+{
+	uint64_t count;
+
+	if (read(watch->news_fd, &count, sizeof(count)) < 0)
+		return;
+	if (fairshare_lease_lost(watch->lease))
+		hear_loss(watch, progress);
+	else
+		hear_reclaim(watch);
 }
 
 /* on_time does what is due, and answers when something is due next. */
@@ -106,8 +139,8 @@ static uint64_t on_time(const struct watch *watch, struct progress *progress)
 {
 	uint64_t now = fairshare_now_ns();
 
-	if (!progress->ending && !progress->lost && now >= give_up_ns(watch)) {
-		complain("no heartbeat gets through, and the lease %s runs out soon: the command is told to end",
+	if (!progress->ending && !progress->lost && now >= give_up_ns(watch, progress)) {
+		complain("the lease %s runs out soon, and no heartbeat prolongs it: the command is told to end",
 				 fairshare_lease_id(watch->lease));
 		end_child(watch, progress);
 	}
@@ -117,7 +150,7 @@ static uint64_t on_time(const struct watch *watch, struct progress *progress)
 	}
 	if (progress->ending)
 		return progress->kill_ns;
-	return progress->lost ? NEVER : give_up_ns(watch);
+	return progress->lost ? NEVER : give_up_ns(watch, progress);
 }
 
 /* --- signals ------------------------------------------------------------------------------------------------------ */
@@ -186,8 +219,8 @@ int watch_child(struct watch *watch)
 {
 	sigset_t set = watched_set();
 	int signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-	struct progress progress = {.kill_ns = NEVER};
-	struct pollfd fds[] = {{.fd = signals, .events = POLLIN}, {.fd = watch->lost_fd, .events = POLLIN}};
+	struct progress progress = {.begun_ns = fairshare_now_ns(), .kill_ns = NEVER};
+	struct pollfd fds[] = {{.fd = signals, .events = POLLIN}, {.fd = watch->news_fd, .events = POLLIN}};
 
 	if (signals < 0) {
 		complain("no descriptor is left: %s", strerror(errno));
@@ -198,7 +231,7 @@ int watch_child(struct watch *watch)
 		if (poll(fds, 2, wait_ms(on_time(watch, &progress))) <= 0)
 			continue;
 		if (fds[1].revents != 0)
-			hear_loss(watch, &progress);
+			hear_news(watch, &progress);
 		if (fds[0].revents != 0)
 			hear_signals(watch, &progress, signals);
 	}

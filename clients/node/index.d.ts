@@ -26,6 +26,12 @@ export interface AcquireOptions {
 	pool?: string;
 	ttl?: number;
 	label?: string;
+	/** So many at once, or none. Default: 1. */
+	slots?: number;
+	/** Among the tenant's own that wait: -10 to 10. Default: 0. */
+	priority?: number;
+	/** Seconds after its grant at which the lease ends, whatever its heartbeats. Default: the pool's. */
+	maxLease?: number;
 }
 
 export class FairShareClient {
@@ -50,8 +56,8 @@ export class FairShareClient {
 	[Symbol.asyncDispose](): Promise<void>;
 }
 
-/** A slot that is held, as it was granted. */
-export interface Lease extends AsyncDisposable {
+/** Slots that are held, as they were granted. */
+export interface Lease extends EventTarget, AsyncDisposable {
 	/** The key to the lease: whoever knows it can end it. */
 	readonly id: string;
 	readonly tenant_id: string;
@@ -65,14 +71,24 @@ export interface Lease extends AsyncDisposable {
 	readonly fencing_token: number;
 	readonly ttl_seconds: number;
 	readonly heartbeat_seconds: number;
+	/** When it was granted; heartbeats put the end off. */
+	readonly expires_in_seconds: number;
 	readonly acquired_at: string;
+	/** As it was granted. */
+	readonly expires_at: string;
 	readonly waited_seconds: number;
 	readonly label: string;
 	readonly priority: number;
 	/** Aborted when the lease is lost, with the LeaseLostError as its reason. */
 	readonly signal: AbortSignal;
 	/**
-	 * Gives the slot back; again the same. If the server cannot be reached it resolves after 2 s, and goes on trying
+	 * While the server wishes the lease back, as others wait and the tenant has more than its share: within how many
+	 * seconds, as the last heartbeat was told. Nothing is taken by force. The event `reclaim` tells of a wish that is new.
+	 */
+	readonly reclaim?: { readonly by_seconds: number };
+	addEventListener(type: 'reclaim', listener: (event: Event) => void, options?: { once?: boolean; signal?: AbortSignal }): void;
+	/**
+	 * Gives the slots back; again the same. If the server cannot be reached it resolves after 2 s, and goes on trying
 	 * until the lease has run out by itself.
 	 * @throws LeaseLostError where the lease was lost before.
 	 */
@@ -89,6 +105,10 @@ export interface Tenant {
 	readonly waiting: number;
 	readonly absent: number;
 	readonly share: number;
+	readonly weight: number;
+	readonly reserved_slots: number;
+	readonly max_slots: number | null;
+	readonly max_waiting: number;
 }
 
 export interface Stats {
@@ -130,6 +150,6 @@ export class NoSlotError extends FairShareError {
 export class LeaseLostError extends FairShareError {
 	readonly code: 'lease-lost';
 	readonly leaseId: string;
-	/** The server's reason (`expired`, `revoked`, `not-found` …), or `no-heartbeat` where none got through for a ttl. */
+	/** The server's reason (`revoked`, `max-lease`, `not-found` …), or `no-heartbeat` where none got through for a ttl. */
 	readonly reason: string;
 }

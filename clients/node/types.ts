@@ -8,8 +8,11 @@ export async function work(signal: AbortSignal): Promise<number> {
 	const slot: number = await client.withLease((lease) => lease.slot_ids[0]!, { signal, timeout: 5 });
 	await using lease: Lease = await client.acquire({ timeout: null, label: 'a' });
 	lease.signal.throwIfAborted();
+	lease.addEventListener('reclaim', () => console.log(lease.reclaim?.by_seconds), { once: true });
+	await using two = await client.acquire({ slots: 2, priority: -10, maxLease: 600 });
+	const urls: string[] = two.slot_urls ?? [];
 	const { total_active_slots, tenants } = await client.stats();
-	return slot + total_active_slots + tenants['alice']!.share;
+	return slot + urls.length + total_active_slots + tenants['alice']!.share;
 }
 
 export function tell(error: unknown): string {
@@ -22,5 +25,7 @@ export function tell(error: unknown): string {
 
 // @ts-expect-error: it is seconds
 new FairShareClient({ ttl: '10s' });
+// @ts-expect-error: events of that name there are none
+(lease: Lease) => lease.addEventListener('lost', () => {});
 // @ts-expect-error: leases come from acquire
 new Lease();

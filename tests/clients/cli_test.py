@@ -224,7 +224,10 @@ class ExitStatus(Case):
                 ("run", "-w", "", "true"): "--wait is ''",
                 ("run", "-E", "256", "true"): "a whole number from 0 to 255",
                 ("run", "--ttl", "0", "true"): "give more than 0",
+                ("run", "--max-lease", "0", "true"): "give more than 0",
+                ("run", "--max-lease", "3000h", "true"): "(invalid-value)",
                 ("run", "--on-lost", "stop", "true"): "give term, kill or ignore",
+                ("run", "--on-reclaim", "kill", "true"): "give ignore, term or usr1",
                 ("run",): "Give the command",
                 ("acquire", "more"): "Too many arguments",
                 ("acquire", "--register"): "use `fairshare register` before",
@@ -323,7 +326,7 @@ class Command(Case):
         self.assertEqual(masks(out), masks(plain))
 
     def test_heartbeats_hold_the_lease(self):
-        process = self.sh("echo ready; exec cat", "--ttl", "600ms", stdin=subprocess.PIPE)
+        process = self.sh("echo ready; exec cat", "--ttl", "1500ms", stdin=subprocess.PIPE)
         lease = self.server.leases()[0]["id"]
         until(lambda: len(self.proxy.seen("POST /heartbeats")) > 6, "heartbeats for two ttl")
         self.assertEqual([held["id"] for held in self.server.leases()], [lease])
@@ -526,7 +529,7 @@ class Loss(Case):
         """TERM comes so early that KILL, 1 s later, falls before the end of the ttl of 3 s."""
         out, err = self.on_time(2.5, 3, "-k", "1")
         self.assertEqual(out, "TERM\n")
-        self.assertIn("no heartbeat gets through", err)
+        self.assertIn("no heartbeat prolongs it", err)
 
     def test_kill_before_the_deadline(self):
         out, _ = self.on_time(2.5, 3, "--on-lost", "kill")
@@ -536,6 +539,41 @@ class Loss(Case):
         """Where the ttl does not allow for the grace, heartbeats have their chance still."""
         out, _ = self.on_time(3.9, 5, "-k", "2.5")      # 1.5 s and 2.5 s
         self.assertEqual(out, "TERM\n")
+
+    def test_longest_life(self):
+        """TERM comes at half of a life that is shorter than the time the command has after it, and not at its begin."""
+        begin = time.monotonic()
+        process = self.sh("trap 'echo TERM; exit' TERM; echo ready; while :; do sleep 0.02; done", "--max-lease", "3")
+        out, err = self.finish(process, 123)
+        self.assertEqual(out, "TERM\n")
+        self.assertGreater(time.monotonic() - begin, 1.3)
+        self.assertIn("runs out soon, and no heartbeat prolongs it", err)
+
+    def asked_back(self, *arguments):
+        """A command that says what it gets when its lease is asked back."""
+        self.fairshare("resize", "default", "2")
+        self.server.take("alice")
+        process = self.sh("trap 'echo TERM; exit 5' TERM; trap 'echo USR1' USR1; echo ready; while :; do sleep 0.02; done",
+                          "--ttl", "3", *arguments)
+        self.server.register("bob")
+        self.start("run", "-t", "bob", "true")
+        self.assertRegex(read_line(process.stderr), r"the lease ls_\w+ is asked back within \d\.\ds, as others wait\n")
+        return process
+
+    def test_asked_back(self):
+        process = self.asked_back("--on-reclaim", "term")
+        self.assertEqual(self.finish(process, 5)[0], "TERM\n")
+
+    def test_asked_back_gently(self):
+        process = self.asked_back("--on-reclaim", "usr1")
+        self.assertEqual(read_line(process.stdout), "USR1\n")
+        process.terminate()
+        self.assertEqual(self.finish(process, 5)[0], "TERM\n")
+
+    def test_asked_back_in_vain(self):
+        process = self.asked_back()
+        process.terminate()
+        self.assertEqual(self.finish(process, 5)[0], "TERM\n")
 
     def test_a_beat_that_is_missed_is_no_loss(self):
         process = self.sh("echo ready; exec cat", "--ttl", "1500ms", "-k", "300ms", stdin=subprocess.PIPE)

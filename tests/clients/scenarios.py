@@ -197,6 +197,19 @@ def refusals_are_handed_on(stage):
     driver.finish()
 
 
+@scenario(needs=["numbers"])
+def wrong_values_are_judged_by_the_server(stage):
+    """Numbers that are out of range are the caller's error, in the server's words, and nothing is asked twice."""
+    driver = stage.driver()
+    for name, value in {"slots": 1001, "priority": 11, "max_lease": 3e6}.items():
+        driver.acquire(name, **{name: value})
+        event = driver.expect("error", name=name, code="invalid-value")
+        check(name in event["message"], f"the message is not the server's: {event['message']!r}")
+    check(len(stage.proxy.seen("POST /leases")) == 3, "each was asked once")
+    driver.finish()
+    nothing_left(stage)
+
+
 @scenario()
 def refused_while_it_waits(stage):
     """A refusal that comes while an acquire waits is the caller's error too."""
@@ -224,6 +237,66 @@ def wait_that_was_used_up(stage):
     waits(stage)
     stage.server.give_back(held)
     driver.granted("a")
+    driver.finish()
+
+
+# --- What is asked for
+
+URLS = ["ws://farm:9222/0", "ws://farm:9222/1", "ws://farm:9222/2"]
+
+
+@scenario("--max-slots", "3")
+def several_slots_at_once(stage):
+    """Two slots in one lease are two different ones, each with its address; another two are waited for until both are there, and
+    more than there are is the caller's error."""
+    stage.server.call("PATCH", "/pools/default", {"slot_urls": URLS})
+    driver = stage.driver()
+    two = driver.take("two", slots=2)
+    check(two["slots"] == len(set(two["slot_ids"])) == stage.server.active() == 2, f"the lease has two slots: {two}")
+    check(two["slot_urls"] == [URLS[slot] for slot in two["slot_ids"]], f"the addresses are {two['slot_urls']}")
+    driver.acquire("too many", slots=4)
+    event = driver.expect("error", name="too many", code="too-many-slots")
+    check("ask for fewer" in event["message"], f"the message is not the server's: {event['message']!r}")
+
+    driver.acquire("both", slots=2)
+    waits(stage)
+    driver.expect_nothing("granted")
+    driver.release("two")
+    both = driver.granted("both")
+    one = driver.take("one")
+    check(one["slot_urls"] == [URLS[slot] for slot in one["slot_ids"]], f"the address is {one['slot_urls']}")
+    check(sorted(both["slot_ids"] + one["slot_ids"]) == [0, 1, 2], f"the slots are {both['slot_ids']} and {one['slot_ids']}")
+    driver.finish()
+    nothing_left(stage)
+
+
+@scenario()
+def priority_among_the_tenants_own(stage):
+    """Who asks with a higher priority is served before another of the tenant that came earlier, with a lower one after it."""
+    held = stage.server.take()
+    driver = stage.driver()
+    for number, (name, priority) in enumerate({"low": -10, "normal": 0, "high": 10}.items(), 1):
+        driver.acquire(name, priority=priority)
+        waits(stage, number)
+    stage.server.give_back(held)
+    for name, priority in {"high": 10, "normal": 0, "low": -10}.items():
+        lease = driver.granted(name)
+        check(lease["priority"] == priority, f"the lease says priority {lease['priority']}")
+        driver.release(name)
+    driver.finish()
+
+
+@scenario("--max-slots", "2", seconds=5)
+def longest_life(stage):
+    """A lease with a longest life is lost when that is over, whatever its heartbeats, and that is the reason."""
+    driver = stage.driver(ttl=9)
+    lives = {"a heartbeat and more": 4, "less than a heartbeat": 2.5}
+    for name, seconds in lives.items():
+        driver.take(name, max_lease=seconds)
+    for name in lives:
+        event = driver.expect("lost", name=name)
+        check(event["reason"] == "max-lease", f"the reason is {event['reason']!r}, not max-lease")
+    nothing_left(stage)
     driver.finish()
 
 
@@ -602,6 +675,39 @@ def no_beats_after_the_release(stage):
     until(lambda: stage.server.active() == 0, "the lease has run out", 3.5)
     check(not beats_of(stage, lease, event.at + 0.2), "no heartbeat after the release")
     driver.finish()
+
+
+@scenario("--max-slots", "2", any_way=False, seconds=7)     # who is cut by nginx is absent for a moment, and the wish over
+def asked_back(stage):
+    """When others wait, a lease beyond the share is asked back; that is told once, and again after the wish was over."""
+    ttl = 3
+    driver, other = stage.driver(ttl=ttl), stage.driver("bob")
+    older, younger = driver.take("older"), driver.take("younger")
+
+    def is_asked_back():
+        return ["reclaim" in lease for lease in stage.server.leases(tenant_id="alice", state="active")]
+
+    other.acquire("a")
+    waits(stage)
+    event = driver.expect("reclaim", name="younger")
+    check(0 < event["by_seconds"] <= ttl, f"it is asked back within {event['by_seconds']} s")
+    since = time.monotonic()
+    until(lambda: len(beats_of(stage, younger, since)) >= 2, "two more heartbeats")
+    other.tell("cancel", name="a")
+    other.expect("cancelled", name="a")
+    until(lambda: not any(is_asked_back()), "it is asked back no more")
+    driver.expect_nothing("reclaim")
+
+    other.acquire("b")
+    driver.expect("reclaim", name="younger")
+    driver.release("younger")
+    other.granted("b")
+    since = time.monotonic()
+    until(lambda: beats_of(stage, older, since), "a heartbeat of the other lease")
+    driver.expect_nothing("reclaim")
+    for each in (driver, other):
+        each.finish()
+    nothing_left(stage)
 
 
 # --- Loss

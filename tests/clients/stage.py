@@ -302,14 +302,14 @@ class Driver:
         with self.news:
             self.events = [event for event in self.events if event.get("event") not in kinds]
 
-    def acquire(self, name, timeout=None):
-        self.tell("acquire", name=name, timeout=timeout)
+    def acquire(self, name, timeout=None, **members):
+        self.tell("acquire", name=name, timeout=timeout, **members)
 
     def granted(self, name, within=SOON):
         return self.expect("granted", name=name, within=within)["lease"]
 
-    def take(self, name, within=SOON):
-        self.acquire(name)
+    def take(self, name, within=SOON, **members):
+        self.acquire(name, **members)
         return self.granted(name, within)
 
     def release(self, name):

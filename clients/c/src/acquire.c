@@ -182,7 +182,8 @@ static void keep_place(struct fairshare_waiting *waiting, const char *id)
 
 /*
  * The ttl runs from the grant. Of the first poll we know when that was at the earliest: the wait began after it was
- * sent. Of a later one it may have been granted to an earlier poll whose answer was lost; a heartbeat at once tells.
+ * sent. Of a later one it may have been granted to an earlier poll whose answer was lost; a heartbeat at once tells. So
+ * it does for one that would end before its first heartbeat: by its longest life, or as its answer came late.
  */
 static void granted(struct fairshare_waiting *waiting, const struct exchange *exchange, json_t *body)
 {
@@ -203,9 +204,9 @@ static void granted(struct fairshare_waiting *waiting, const struct exchange *ex
 		waited = fairshare_lease_waited_seconds(lease);
 		if (first && exchange->begun_ns + seconds_to_ns(waited) < since_ns)
 			since_ns = exchange->begun_ns + seconds_to_ns(waited);
-		lease_renewed(lease, since_ns, expires_in,
-					  json_number_value(json_object_get(lease->json, "heartbeat_seconds")));
-		if (!first)
+		lease_renewed(lease, since_ns, expires_in, json_number_value(json_object_get(lease->json, "heartbeat_seconds")),
+					  false);
+		if (!first || expires_in < fairshare_lease_heartbeat_seconds(lease))
 			lease->beat_ns = since_ns;
 		beats_plan(loop);
 	}
@@ -330,6 +331,8 @@ static json_t *make_body(const struct settings *settings, const struct fairshare
 		failed |= json_object_set_new(body, "slots", json_integer(options->slots));
 	if (options->priority != 0)
 		failed |= json_object_set_new(body, "priority", json_integer(options->priority));
+	if (options->max_lease_seconds > 0)
+		failed |= json_object_set_new(body, "max_lease_seconds", json_real(options->max_lease_seconds));
 	if (failed == 0)
 		return body;
 	json_decref(body);

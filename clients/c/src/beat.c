@@ -50,13 +50,16 @@ static json_t *by_id(const json_t *body)
 static void heard(struct fairshare_lease *lease, const json_t *said, uint64_t since_ns)
 {
 	const json_t *expires = json_object_get(said, "expires_in_seconds");
+	const json_t *by = json_object_get(json_object_get(said, "reclaim"), "by_seconds");
 	const char *reason = json_string_value(said);
 
-	if (json_is_number(expires))
+	if (json_is_number(expires)) {
 		lease_renewed(lease, since_ns, json_number_value(expires),
-					  json_number_value(json_object_get(said, "heartbeat_seconds")));
-	else if (reason != NULL && strcmp(reason, "lease-pending") != 0)
+					  json_number_value(json_object_get(said, "heartbeat_seconds")), true);
+		lease_wished(lease, json_is_number(by) ? since_ns + seconds_to_ns(json_number_value(by)) : 0);
+	} else if (reason != NULL && strcmp(reason, "lease-pending") != 0) {
 		lease_lose(lease, reason);
+	}
 }
 
 /* After a beat that got through the next is due as the leases say, after a missed one a little later. */

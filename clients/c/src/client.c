@@ -114,16 +114,16 @@ static void dispatch(struct fairshare_client *client, const struct epoll_event *
 	}
 }
 
-/* tell_lost calls the caller without the lock; the loop cannot go meanwhile, as this thread alone frees it. */
-static void tell_lost(struct fairshare_client *client)
+/* tell_news calls the caller without the lock; the loop cannot go meanwhile, as this thread alone frees it. */
+static void tell_news(struct fairshare_client *client)
 {
 	const struct settings *settings = &client->loop->settings;
 	struct fairshare_lease *lease;
+	bool lost;
 
-	while ((lease = lost_next(&client->loop->lost)) != NULL) {
+	while ((lease = news_next(&client->loop->news, &lost)) != NULL) {
 		pthread_mutex_unlock(&client->lock);
-		if (settings->lost != NULL)
-			settings->lost(settings->lost_data, lease, lease->lost_reason);
+		news_tell(settings, lease, lost);
 		pthread_mutex_lock(&client->lock);
 		lease_unref(lease);
 	}
@@ -143,7 +143,7 @@ static void *serve(void *data)
 		for (int i = 0; i < count && client->loop != NULL; i++)
 			dispatch(client, &events[i]);
 		if (client->loop != NULL)
-			tell_lost(client);
+			tell_news(client);
 	}
 	close_fd(client->epoll);
 	close_fd(client->timer);

@@ -90,6 +90,8 @@ struct settings {
 	double ttl_seconds;
 	fairshare_lost_fn *lost;
 	void *lost_data;
+	fairshare_reclaim_fn *reclaim;
+	void *reclaim_data;
 };
 
 FAIRSHARE_MUST_CHECK enum fairshare_err
@@ -201,7 +203,8 @@ struct give_up {
  */
 struct fairshare_lease {
 	LIST_ENTRY(fairshare_lease) link;
-	STAILQ_ENTRY(fairshare_lease) lost_link;
+	STAILQ_ENTRY(fairshare_lease) news_link;
+	bool has_news;					 /* is in loop->news */
 	struct fairshare_loop *loop;	 /* NULL: closed */
 	struct fairshare_client *client; /* NULL: of a loop */
 	unsigned refs;
@@ -213,7 +216,9 @@ struct fairshare_lease {
 	uint64_t beat_ns; /* when its next heartbeat is due */
 	_Atomic uint64_t beat_every_ns;
 	_Atomic uint64_t deadline_ns;
-	_Atomic bool lost; /* set after lost_reason is written */
+	_Atomic uint64_t reclaim_ns; /* 0: it is not asked back */
+	_Atomic bool over;			 /* its longest life ends before another heartbeat is due, said the last one */
+	_Atomic bool lost;			 /* set after lost_reason is written */
 	char lost_reason[REASON_MAX];
 	json_t *json;
 	char *text;
@@ -228,7 +233,7 @@ struct fairshare_lease {
 	double waited_seconds;
 };
 LIST_HEAD(lease_list, fairshare_lease);
-STAILQ_HEAD(lost_queue, fairshare_lease);
+STAILQ_HEAD(news_queue, fairshare_lease);
 
 /* lease_create makes a lease of a grant; takes over `json`, whatever comes. *ret_lease NULL: no memory, or no lease. */
 enum fairshare_err lease_create(struct fairshare_loop *loop, json_t *json, struct fairshare_lease **ret_lease,
@@ -236,12 +241,18 @@ enum fairshare_err lease_create(struct fairshare_loop *loop, json_t *json, struc
 void lease_ref(struct fairshare_lease *lease);
 void lease_unref(struct fairshare_lease *lease);
 
-/* lease_renewed notes that the lease lasts expires_in_seconds from since_ns on. */
+/*
+ * lease_renewed notes that the lease lasts expires_in_seconds from since_ns on. What a heartbeat leaves with less than
+ * the time to the next has come to the end of its life: `by_heartbeat`.
+ */
 void lease_renewed(struct fairshare_lease *lease, uint64_t since_ns, double expires_in_seconds,
-				   double heartbeat_seconds);
+				   double heartbeat_seconds, bool by_heartbeat);
 
-/* lease_lose marks a lease as lost, the first time, and puts it into loop->lost for lost_next(). */
+/* lease_lose marks a lease as lost, the first time, and puts it into loop->news. */
 void lease_lose(struct fairshare_lease *lease, const char *reason);
+
+/* lease_wished notes by when the lease is wished back, 0: it is not; a wish that is new goes into loop->news. */
+void lease_wished(struct fairshare_lease *lease, uint64_t reclaim_ns);
 
 /* lease_close marks a lease as lost by the close, which the caller knows of; its place in the loop is to be taken over.
  */
@@ -253,8 +264,12 @@ void lease_part(struct fairshare_lease *lease, fairshare_released_fn *released, 
 /* lease_forget takes a lease out of its loop, if it is in one, and drops the caller's hold. */
 void lease_forget(struct fairshare_lease *lease);
 
-/* lost_next takes a lease that the caller is to be told of out of the queue, with the hold of the queue; NULL: none. */
-struct fairshare_lease *lost_next(struct lost_queue *queue);
+/*
+ * news_next takes a lease that the caller is to be told of out of the queue, with the hold of the queue; NULL: none.
+ * *ret_lost: it is lost; else it is wished back. news_tell tells the caller, without any lock.
+ */
+struct fairshare_lease *news_next(struct news_queue *queue, bool *ret_lost);
+void news_tell(const struct settings *settings, struct fairshare_lease *lease, bool lost);
 
 /* --- heartbeats --------------------------------------------------------------------------------------------------- */
 
@@ -354,7 +369,7 @@ struct fairshare_loop {
 	struct exchange_list exchanges;
 	struct waiting_list waitings;
 	struct lease_list leases;
-	struct lost_queue lost;		 /* to be told to the caller when nothing is in the middle of a list; each is held */
+	struct news_queue news;		 /* to be told to the caller when nothing is in the middle of a list; each is held */
 	struct parting_list queued;	 /* partings not begun */
 	struct parting_list parting; /* those being sent, or to be sent again; at most PARTINGS_AT_ONCE */
 	unsigned parting_count;

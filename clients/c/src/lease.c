@@ -7,9 +7,17 @@
 
 #define EXPIRED UINT64_C(1) /* bit of deadline_ns: somebody was told that it passed, so it moves no more */
 
+/* why_at_deadline tells why the lease is lost when its deadline passes. */
+static const char *why_at_deadline(const struct fairshare_lease *lease)
+{
+	return atomic_load(&lease->over) ? "max-lease" : "no-heartbeat";
+}
+
 static void deadline_passed(struct timer *timer)
 {
-	lease_lose(container_of(timer, struct fairshare_lease, deadline), "no-heartbeat");
+	struct fairshare_lease *lease = container_of(timer, struct fairshare_lease, deadline);
+
+	lease_lose(lease, why_at_deadline(lease));
 }
 
 static bool read_members(struct fairshare_lease *lease)
@@ -85,7 +93,7 @@ void lease_unref(struct fairshare_lease *lease)
 }
 
 void lease_renewed(struct fairshare_lease *lease, uint64_t since_ns, double expires_in_seconds,
-				   double heartbeat_seconds)
+				   double heartbeat_seconds, bool by_heartbeat)
 {
 	uint64_t was = atomic_load(&lease->deadline_ns);
 	uint64_t until = (since_ns + seconds_to_ns(expires_in_seconds)) & ~EXPIRED;
@@ -94,8 +102,9 @@ void lease_renewed(struct fairshare_lease *lease, uint64_t since_ns, double expi
 		heartbeat_seconds = lease->ttl_seconds / 3;
 	atomic_store(&lease->beat_every_ns, seconds_to_ns(heartbeat_seconds));
 	lease->beat_ns = since_ns + seconds_to_ns(heartbeat_seconds);
+	atomic_store(&lease->over, by_heartbeat && expires_in_seconds < heartbeat_seconds);
 	if ((was & EXPIRED) != 0 || !atomic_compare_exchange_strong(&lease->deadline_ns, &was, until))
-		lease_lose(lease, "no-heartbeat");
+		lease_lose(lease, why_at_deadline(lease));
 	else
 		timer_arm(&lease->loop->timers, &lease->deadline, until);
 }
@@ -107,26 +116,53 @@ static void mark_lost(struct fairshare_lease *lease, const char *reason)
 	atomic_store(&lease->lost, true);
 }
 
+static void add_news(struct fairshare_lease *lease)
+{
+	if (lease->has_news)
+		return;
+	lease->has_news = true;
+	lease_ref(lease);
+	STAILQ_INSERT_TAIL(&lease->loop->news, lease, news_link);
+}
+
 void lease_lose(struct fairshare_lease *lease, const char *reason)
 {
 	if (atomic_load(&lease->lost) || lease->parting_begun)
 		return;
 	mark_lost(lease, reason);
-	lease_ref(lease);
-	STAILQ_INSERT_TAIL(&lease->loop->lost, lease, lost_link);
+	add_news(lease);
 }
 
-struct fairshare_lease *lost_next(struct lost_queue *queue)
+void lease_wished(struct fairshare_lease *lease, uint64_t reclaim_ns)
+{
+	if (atomic_exchange(&lease->reclaim_ns, reclaim_ns) == 0 && reclaim_ns != 0)
+		add_news(lease);
+}
+
+struct fairshare_lease *news_next(struct news_queue *queue, bool *ret_lost)
 {
 	struct fairshare_lease *lease;
 
 	while ((lease = STAILQ_FIRST(queue)) != NULL) {
-		STAILQ_REMOVE_HEAD(queue, lost_link);
+		STAILQ_REMOVE_HEAD(queue, news_link);
+		lease->has_news = false;
+		*ret_lost = atomic_load(&lease->lost);
 		if (lease->loop != NULL && !lease->parting_begun)
 			return lease;
 		lease_unref(lease);
 	}
 	return NULL;
+}
+
+void news_tell(const struct settings *settings, struct fairshare_lease *lease, bool lost)
+{
+	uint64_t now_ns = fairshare_now_ns();
+	uint64_t by_ns = atomic_load(&lease->reclaim_ns);
+
+	if (lost && settings->lost != NULL)
+		settings->lost(settings->lost_data, lease, lease->lost_reason);
+	if (!lost && settings->reclaim != NULL)
+		settings->reclaim(settings->reclaim_data, lease, by_ns > now_ns ? ns_to_seconds(by_ns - now_ns) : 0);
 }
 
 /* A lease that the server ended needs no DELETE; one that nobody heard of for a ttl gets one, in case it still stands.
@@ -275,10 +311,15 @@ const char *fairshare_lease_lost_reason(const struct fairshare_lease *lease)
 {
 	if (!fairshare_lease_lost(lease))
 		return NULL;
-	return atomic_load(&lease->lost) ? lease->lost_reason : "no-heartbeat";
+	return atomic_load(&lease->lost) ? lease->lost_reason : why_at_deadline(lease);
 }
 
 uint64_t fairshare_lease_deadline_ns(const struct fairshare_lease *lease)
 {
 	return atomic_load(&lease->deadline_ns);
+}
+
+uint64_t fairshare_lease_reclaim_ns(const struct fairshare_lease *lease)
+{
+	return atomic_load(&lease->reclaim_ns);
 }

@@ -54,13 +54,13 @@ static void finish_all(struct fairshare_loop *loop)
 	}
 }
 
-static void tell_lost(struct fairshare_loop *loop)
+static void tell_news(struct fairshare_loop *loop)
 {
 	struct fairshare_lease *lease;
+	bool lost;
 
-	while ((lease = lost_next(&loop->lost)) != NULL) {
-		if (loop->settings.lost != NULL)
-			loop->settings.lost(loop->settings.lost_data, lease, lease->lost_reason);
+	while ((lease = news_next(&loop->news, &lost)) != NULL) {
+		news_tell(&loop->settings, lease, lost);
 		lease_unref(lease);
 	}
 }
@@ -76,7 +76,7 @@ static void turn(struct fairshare_loop *loop)
 	finish_all(loop);
 	timers_run(&loop->timers, fairshare_now_ns());
 	if (loop->client == NULL)
-		tell_lost(loop);
+		tell_news(loop);
 	if (loop->closing && gave_back(loop)) {
 		closed_fn = loop->closed_fn;
 		data = loop->closed_data;
@@ -323,9 +323,10 @@ static bool gave_back(struct fairshare_loop *loop)
 void loop_free(struct fairshare_loop *loop)
 {
 	struct fairshare_lease *lease;
+	bool lost;
 
 	partings_end(loop);
-	while ((lease = lost_next(&loop->lost)) != NULL)
+	while ((lease = news_next(&loop->news, &lost)) != NULL)
 		lease_unref(lease);
 	while (!LIST_EMPTY(&loop->exchanges))
 		exchange_drop(LIST_FIRST(&loop->exchanges));
@@ -364,7 +365,7 @@ enum fairshare_err fairshare_loop_open(struct fairshare_loop **ret_loop, const s
 	timers_init(&loop->timers);
 	TAILQ_INIT(&loop->queued);
 	TAILQ_INIT(&loop->parting);
-	STAILQ_INIT(&loop->lost);
+	STAILQ_INIT(&loop->news);
 	loop->close_timer.fire = close_fired;
 	beats_init(loop);
 	registration_init(loop);

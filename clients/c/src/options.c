@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 #define DEFAULT_URL "http://127.0.0.1:8080"
-#define TTL_SECONDS_MAX 1e9 /* so that sums of instants do not overflow; the server has limits of its own */
+#define SECONDS_MAX 1e9 /* so that sums of instants do not overflow; the server has limits of its own */
 
 void fairshare_options_init(struct fairshare_options *options, size_t size)
 {
@@ -31,6 +31,15 @@ static enum fairshare_err check_size(size_t size, size_t known, const char *name
 					 "the options have size %zu and not %zu: initialise them with %s, and compile against the version "
 					 "of the library that runs",
 					 size, known, name);
+}
+
+static enum fairshare_err check_seconds(const char *name, double seconds, const char *zero_is,
+										struct fairshare_error *error)
+{
+	if (seconds >= 0 && seconds <= SECONDS_MAX)
+		return FAIRSHARE_OK;
+	return error_set(error, FAIRSHARE_E_INVALID, "%s is %g: give a number of seconds, or 0 for the %s", name, seconds,
+					 zero_is);
 }
 
 /* first_of returns what the caller gave, else the variable, else the default; an empty variable is none. */
@@ -123,6 +132,8 @@ static bool fill(struct settings *settings, const struct fairshare_options *opti
 	settings->ttl_seconds = options->ttl_seconds;
 	settings->lost = options->lost;
 	settings->lost_data = options->lost_data;
+	settings->reclaim = options->reclaim;
+	settings->reclaim_data = options->reclaim_data;
 	if (options->register_tenant && (settings->instance = make_instance(host)) == NULL)
 		return false;
 	return settings->base != NULL && copy(&settings->url, url) &&
@@ -157,15 +168,14 @@ enum fairshare_err settings_init(struct settings *settings, const struct fairsha
 	err = check_size(options->size, sizeof(*options), "FAIRSHARE_OPTIONS_INIT", error);
 	if (err != FAIRSHARE_OK)
 		return err;
-	if (!(options->ttl_seconds >= 0 && options->ttl_seconds <= TTL_SECONDS_MAX))
-		return error_set(error, FAIRSHARE_E_INVALID, "ttl_seconds is %g: give a number of seconds, or 0 for the pool's",
-						 options->ttl_seconds);
+	err = check_seconds("ttl_seconds", options->ttl_seconds, "pool's", error);
+	if (err != FAIRSHARE_OK)
+		return err;
 	url = first_of(options->url, "FAIRSHARE_URL", DEFAULT_URL);
 	if (!split_url(settings, url))
 		return error_set(error, FAIRSHARE_E_INVALID,
 						 "the url is '%s': give http://HOST:PORT, https://HOST or unix:/PATH, also as FAIRSHARE_URL",
 						 url);
-	err = FAIRSHARE_OK;
 	if (!fill(settings, options, url))
 		err = error_no_memory(error);
 	else if (settings->instance != NULL && settings->tenant == NULL)
@@ -208,9 +218,11 @@ enum fairshare_err acquire_options_read(struct fairshare_acquire_options *ret_op
 	if (!(options->timeout_seconds >= 0) && options->timeout_seconds != FAIRSHARE_FOREVER)
 		return error_set(error, FAIRSHARE_E_INVALID, "timeout_seconds is %g: give 0, seconds or FAIRSHARE_FOREVER",
 						 options->timeout_seconds);
-	if (!(options->ttl_seconds >= 0 && options->ttl_seconds <= TTL_SECONDS_MAX))
-		return error_set(error, FAIRSHARE_E_INVALID,
-						 "ttl_seconds is %g: give a number of seconds, or 0 for the client's", options->ttl_seconds);
+	err = check_seconds("ttl_seconds", options->ttl_seconds, "client's", error);
+	if (err == FAIRSHARE_OK)
+		err = check_seconds("max_lease_seconds", options->max_lease_seconds, "pool's", error);
+	if (err != FAIRSHARE_OK)
+		return err;
 	*ret_options = *options;
 	return FAIRSHARE_OK;
 }

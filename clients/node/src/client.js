@@ -38,11 +38,11 @@ export class FairShareClient {
 		this.#self = { number: ++lastClient, connection: { url, token, instance } };
 	}
 
-	/** Waits for a slot: for ever, for `timeout` seconds, or until `signal` is aborted. */
-	async acquire({ signal, timeout, tenant, pool = this.#pool, ttl = this.#ttl, label = this.#label } = {}) {
+	/** Waits for a slot, or `slots` at once: for ever, for `timeout` seconds, or until `signal` is aborted. */
+	async acquire({ signal, timeout, tenant, pool = this.#pool, ttl = this.#ttl, label = this.#label, slots, priority, maxLease } = {}) {
 		if (timeout !== undefined && timeout !== null && !(timeout >= 0))
 			throw new FairShareError('invalid-option', `timeout is ${timeout}: it must be a number of seconds from 0, or left out to wait for ever.`);
-		const want = { tenant_id: this.#tenantOf(tenant), pool, ttl_seconds: ttl, label };
+		const want = { tenant_id: this.#tenantOf(tenant), pool, ttl_seconds: ttl, label, slots, priority, max_lease_seconds: maxLease };
 		signal?.throwIfAborted();
 		const granted = this.#ask('acquire', { want, timeout: timeout ?? undefined });
 		if (!signal)

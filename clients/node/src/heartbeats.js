@@ -8,14 +8,17 @@ const LOOK = 1;        // seconds between two looks at the clock: timers stand s
 export class Heartbeats {
 	#server;
 	#onLost;
+	#onReclaim;
 	#leases = new Map();
 	#backoff = new Backoff();
 	#timer;
 	#wake = Infinity;
 
-	constructor(server, onLost) {
+	/** `onReclaim(id, reclaim)` is called at each beat that is told of a wish for the lease, and without `reclaim` at its end. */
+	constructor(server, onLost, onReclaim) {
 		this.#server = server;
 		this.#onLost = onLost;
+		this.#onReclaim = onReclaim;
 	}
 
 	/** `since`: a time at which it had `lease.expires_in_seconds` left. `due`: when to beat first. */
@@ -49,7 +52,7 @@ export class Heartbeats {
 		let next = Infinity;
 		for (const lease of this.#leases.values()) {
 			if (time >= lease.deadline) {
-				this.#lose(lease.id, 'no-heartbeat');
+				this.#lose(lease.id, lease.over ? 'max-lease' : 'no-heartbeat');
 			} else if (lease.beating) {
 				next = Math.min(next, lease.deadline);
 			} else if (time >= lease.due - lease.interval / 2) {
@@ -87,10 +90,17 @@ export class Heartbeats {
 			lease.beating = false;
 			lease.due = again ?? lease.due;
 		}
-		for (const { id, expires_in_seconds, heartbeat_seconds } of good ? reply.body.renewed : []) {
+		for (const { id, expires_in_seconds, heartbeat_seconds, reclaim } of good ? reply.body.renewed : []) {
 			const lease = this.#leases.get(id);
-			if (lease)
-				Object.assign(lease, { deadline: started + expires_in_seconds, due: started + heartbeat_seconds, interval: heartbeat_seconds });
+			if (!lease)
+				continue;
+			if (reclaim || lease.reclaim)
+				this.#onReclaim(id, reclaim);
+			// What a beat leaves with less than the time to the next has come to the end of its longest life.
+			const over = expires_in_seconds < heartbeat_seconds;
+			Object.assign(lease, {
+				deadline: started + expires_in_seconds, due: started + heartbeat_seconds, interval: heartbeat_seconds, over, reclaim,
+			});
 		}
 		for (const { id, reason } of good ? reply.body.lost : [])
 			this.#lose(id, reason);

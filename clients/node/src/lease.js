@@ -1,19 +1,24 @@
 // SPDX-License-Identifier: MIT
 import { getEventListeners } from 'node:events';
 import process from 'node:process';
+import { inspect } from 'node:util';
 import { LeaseLostError } from './errors.js';
 import { ask, forget, watch } from './thread.js';
 
-/** A slot that is held: the members of the server's lease as it was granted, and what to do with it. */
-export class Lease {
+/** Slots that are held: the members of the server's lease as it was granted, and what to do with it. */
+export class Lease extends EventTarget {
 	#client;
 	#lost = new AbortController();
+	#reclaim;
 	#released;
 
 	constructor(client, granted) {
-		Object.assign(this, granted);
+		super();
+		const { reclaim, ...members } = granted;
+		Object.assign(this, members);
+		this.#reclaim = reclaim;
 		this.#client = client;
-		watch(this.id, client, (reason) => this.#lose(reason));
+		watch(this.id, client, (reason) => this.#lose(reason), (reclaim) => this.#wish(reclaim));
 	}
 
 	/** Aborted when the lease is lost, with the LeaseLostError as its reason. */
@@ -21,7 +26,12 @@ export class Lease {
 		return this.#lost.signal;
 	}
 
-	/** Gives the slot back. Rejects with the LeaseLostError where the lease was lost before. */
+	/** While the server wishes the lease back: `{ by_seconds }`, as the last heartbeat was told. */
+	get reclaim() {
+		return this.#reclaim;
+	}
+
+	/** Gives the slots back. Rejects with the LeaseLostError where the lease was lost before. */
 	release() {
 		this.#released ??= this.#release();
 		return this.#released;
@@ -33,8 +43,20 @@ export class Lease {
 			await ask('release', this.#client, { id: this.id });
 	}
 
+	/** Without this an EventTarget is shown without its members. */
+	[inspect.custom](depth, options) {
+		return `Lease ${inspect({ ...this }, options)}`;
+	}
+
 	[Symbol.asyncDispose]() {
 		return this.release();
+	}
+
+	#wish(reclaim) {
+		const isNew = reclaim && !this.#reclaim;
+		this.#reclaim = reclaim;
+		if (isNew)
+			this.dispatchEvent(new Event('reclaim'));
 	}
 
 	#lose(reason) {

@@ -22,9 +22,11 @@ function start() {
 	process.on('exit', giveBack);
 }
 
-function receive({ task, value, error, lost, reason }) {
+function receive({ task, value, error, lease, lost, reclaim }) {
 	if (lost)
-		return leases.get(lost)?.lose(reason);
+		return leases.get(lease)?.lose(lost);
+	if (lease)
+		return leases.get(lease)?.wish(reclaim);
 	const { resolve, reject } = settle(task);
 	if (error)
 		reject(unpack(error));
@@ -88,9 +90,9 @@ export async function close({ number: client }) {
 			forget(id);
 }
 
-/** Has `lose(reason)` called when the lease is lost, until forget(id). */
-export function watch(id, { number: client }, lose) {
-	leases.set(id, { client, lose });
+/** Has `lose(reason)` called when the lease is lost, and `wish(reclaim)` when it is asked back or no more, until forget(id). */
+export function watch(id, { number: client }, lose, wish) {
+	leases.set(id, { client, lose, wish });
 	watchSignals();
 }
 

@@ -20,8 +20,8 @@ function serverAt({ url, token }) {
 		const server = new Server({ url, token });
 		server.heartbeats = new Heartbeats(server, (id, reason) => {
 			holders.delete(id);
-			parentPort.postMessage({ lost: id, reason });
-		});
+			parentPort.postMessage({ lease: id, lost: reason });
+		}, (id, reclaim) => parentPort.postMessage({ lease: id, reclaim }));
 		server.registrations = new Map();
 		servers.set(name, server);
 	}
@@ -65,11 +65,16 @@ class Client {
 		}
 	}
 
-	/** A grant that was waited for does not say when it was made: it lives at the time the answer came, and the first beat makes sure. */
+	/**
+	 * A grant that was waited for does not say when it was made: it lives at the time the answer came, and the first beat makes
+	 * sure. So it does for one that would end before that beat is due: by its longest life, or as its answer came late.
+	 */
 	#hold({ lease, sent, took }) {
 		const waited = took >= lease.heartbeat_seconds;
+		const since = waited ? sent + took : sent;
+		const due = waited || lease.expires_in_seconds < lease.heartbeat_seconds ? since : since + lease.heartbeat_seconds;
 		holders.set(lease.id, this);
-		this.#server.heartbeats.add(lease, waited ? sent + took : sent, waited ? sent + took : sent + lease.heartbeat_seconds);
+		this.#server.heartbeats.add(lease, since, due);
 	}
 
 	cancel(task) {

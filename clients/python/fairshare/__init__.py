@@ -20,7 +20,7 @@ from ._errors import (
     TenantNotRegisteredError,
     UnavailableError,
 )
-from ._model import Lease, SemaphoreStats, TenantStats
+from ._model import Lease, Reclaim, SemaphoreStats, TenantStats
 from ._version import __version__
 
 __all__ = [
@@ -31,6 +31,7 @@ __all__ = [
     "LeaseLostError",
     "NoSlotError",
     "PoolMismatchWarning",
+    "Reclaim",
     "SemaphoreStats",
     "TenantContext",
     "TenantHasActiveSlotsError",

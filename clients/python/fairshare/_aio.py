@@ -6,12 +6,13 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import sys
+from collections.abc import Callable
 from types import TracebackType
 from typing import TypeVar
 from urllib.parse import urlencode
 
 from ._context import get_tenant_id, set_tenant_id
-from ._engine import CLOSE, Acquire, Engine, engine
+from ._engine import CLOSE, Acquire, Engine, Wanted, engine
 from ._errors import FairShareError, LeaseLostError, NoSlotError, UnavailableError
 from ._heart import Holding
 from ._model import Lease, SemaphoreStats
@@ -40,15 +41,27 @@ class FairShareSemaphore(Settings):
         return TenantContext(self, tenant_id)
 
     def acquire(
-        self, tenant_id: str | None = None, *, timeout: float | None = None, label: str | None = None
+        self,
+        tenant_id: str | None = None,
+        *,
+        timeout: float | None = None,
+        label: str | None = None,
+        slots: int = 1,
+        priority: int = 0,
+        max_lease: float | None = None,
+        on_reclaim: Callable[[float], None] | None = None,
     ) -> Acquisition:
-        """A slot for an `async with` block, which yields the lease.
+        """A slot for an `async with` block, or several at once, which yields the lease.
 
         The tenant is tenant_id, else that of the context, else FAIRSHARE_TENANT. Waits for as long as it takes, or raises
         NoSlotError after `timeout` seconds; 0 tries once. When the lease is lost the block is cancelled, and LeaseLostError
         raised in place of the cancellation. `label` is shown by the server, host:pid if none is given.
+
+        `priority`, -10 to 10, is among the tenant's own that wait. The lease ends `max_lease` seconds after its grant,
+        whatever its heartbeats. While others wait and the tenant has more than its share the server may wish the lease
+        back: then on_reclaim(by_seconds) is called in the event loop, and `lease.reclaim` is there.
         """
-        return Acquisition(self, tenant_id, timeout, label)
+        return Acquisition(self, tenant_id, timeout, Wanted(label, slots, priority, max_lease), on_reclaim)
 
     async def register_tenant(self, tenant_id: str) -> None:
         """Registers a tenant, until unregister_tenant, close, or the end of the process."""
@@ -129,23 +142,41 @@ class TenantContext:
         if at.here:
             await _within(self._semaphore._take_back(at, self._tenant_id, token), CLOSE)
 
-    def acquire(self, *, timeout: float | None = None, label: str | None = None) -> Acquisition:
+    def acquire(
+        self,
+        *,
+        timeout: float | None = None,
+        label: str | None = None,
+        slots: int = 1,
+        priority: int = 0,
+        max_lease: float | None = None,
+        on_reclaim: Callable[[float], None] | None = None,
+    ) -> Acquisition:
         """A slot of this tenant; see FairShareSemaphore.acquire."""
-        return self._semaphore.acquire(self._tenant_id, timeout=timeout, label=label)
+        return Acquisition(
+            self._semaphore, self._tenant_id, timeout, Wanted(label, slots, priority, max_lease), on_reclaim
+        )
 
 
 class Acquisition:
-    """A slot for one `async with` block."""
+    """A lease for one `async with` block."""
 
     def __init__(
-        self, semaphore: FairShareSemaphore, tenant_id: str | None, timeout: float | None, label: str | None
+        self,
+        semaphore: FairShareSemaphore,
+        tenant_id: str | None,
+        timeout: float | None,
+        wanted: Wanted,
+        tell_reclaim: Callable[[float], None] | None,
     ) -> None:
         self._semaphore = semaphore
         self._tenant_id = tenant_id
         self._timeout = timeout
-        self._label = label
+        self._wanted = wanted
+        self._tell_reclaim = tell_reclaim
         self._holding: Holding | None = None
         self._inside = False  # the block: a loss cancels it
+        self._left = False
         self._cancelled = False  # by us
 
     async def __aenter__(self) -> Lease:
@@ -164,7 +195,8 @@ class Acquisition:
         self._engine = engine()
         acquire = Acquire(
             self._engine, semaphore._target, tenant,
-            ttl=semaphore._ttl, label=self._label, deadline=deadline, owner=semaphore, on_lost=self._on_lost,
+            ttl=semaphore._ttl, wanted=self._wanted, deadline=deadline, owner=semaphore,
+            on_lost=self._on_lost, on_reclaim=self._on_reclaim,
         )  # fmt: skip
         try:
             holding = await asyncio.wrap_future(acquire.granted)
@@ -183,6 +215,7 @@ class Acquisition:
     ) -> None:
         assert self._holding is not None
         self._inside = False
+        self._left = True
         lease, holding, at = self._holding.lease, self._holding, self._engine
         cancelled_by_others = self._cancelled and self._others.cancelled(error)
         reason = lease.lost
@@ -195,10 +228,20 @@ class Acquisition:
             raise LeaseLostError(lease.id, reason) from error
 
     def _on_lost(self, reason: str) -> None:
+        self._in_loop(self._cancel)
+
+    def _on_reclaim(self, by_seconds: float) -> None:
+        self._in_loop(self._reclaim, by_seconds)
+
+    def _in_loop(self, function: Callable[..., None], *arguments: object) -> None:
         try:
-            self._loop.call_soon_threadsafe(self._cancel)
+            self._loop.call_soon_threadsafe(function, *arguments)
         except RuntimeError:
             pass  # the loop is closed, and the block with it
+
+    def _reclaim(self, by_seconds: float) -> None:
+        if not self._left and self._tell_reclaim is not None:
+            self._tell_reclaim(by_seconds)
 
     def _cancel(self) -> None:
         if self._inside and not self._cancelled:

@@ -19,6 +19,7 @@ import secrets
 import socket
 import threading
 from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
 from typing import Any, TypeVar
 from urllib.parse import quote, urlencode
 
@@ -319,6 +320,16 @@ class Engine:
         self._thread.join(0.5)
 
 
+@dataclass(frozen=True)
+class Wanted:
+    """What is asked for. The server judges it."""
+
+    label: str | None
+    slots: int
+    priority: int
+    max_lease: float | None
+
+
 class Acquire:
     """One acquire, from its key to its lease. `granted` is the future that its caller waits for."""
 
@@ -329,10 +340,11 @@ class Acquire:
         tenant: str,
         *,
         ttl: float,
-        label: str | None,
+        wanted: Wanted,
         deadline: float | None,
         owner: object,
         on_lost: Callable[[str], None],
+        on_reclaim: Callable[[float], None],
     ) -> None:
         self.owner = owner
         self.granted: concurrent.futures.Future[Holding] = concurrent.futures.Future()
@@ -341,9 +353,10 @@ class Acquire:
         self._target = target
         self._tenant = tenant
         self._ttl = ttl
-        self._label = label or instance()
+        self._asked = wanted
         self._deadline = deadline
         self._on_lost = on_lost
+        self._on_reclaim = on_reclaim
         self._backoff = Backoff("Waiting for a slot")
         self._last: Answer | Unreachable | None = None
         engine.call(self._begin)
@@ -429,7 +442,10 @@ class Acquire:
             "pool": self._pool,
             "ttl_seconds": self._ttl,
             "wait_seconds": round(wait, 3),
-            "label": self._label,
+            "label": self._asked.label or instance(),
+            "slots": self._asked.slots,
+            "priority": self._asked.priority,
+            "max_lease_seconds": self._asked.max_lease,
         }
         try:
             return await self._server.request("POST", "/leases", body=body, key=self._key, within=wait + ANSWER)
@@ -437,7 +453,7 @@ class Acquire:
             return error
 
     def _grant(self, lease: Lease) -> None:
-        holding = Holding(self._server, lease, self.owner, self._on_lost)
+        holding = Holding(self._server, lease, self.owner, self._on_lost, self._on_reclaim)
         self._engine.heart.add(holding)
         self.granted.set_result(holding)
 

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ._http import Answer, Server, Unreachable
-from ._model import Lease
+from ._model import Lease, Reclaim
 
 logger = logging.getLogger("fairshare")
 
@@ -29,19 +29,39 @@ else:
 
 
 class Holding:
-    """A lease in use. It is lost when the server says so, or `deadline` passes without a beat that got through."""
+    """A lease in use. It is lost when the server says so, or `deadline` passes without a beat that put it off.
 
-    def __init__(self, server: Server, lease: Lease, owner: object, on_lost: Callable[[str], None]) -> None:
+    One that ends before its first beat would be due, by its longest life or as its answer came late, beats at once.
+    """
+
+    def __init__(
+        self,
+        server: Server,
+        lease: Lease,
+        owner: object,
+        on_lost: Callable[[str], None],
+        on_reclaim: Callable[[float], None],
+    ) -> None:
         now = clock()
         self.server = server
         self.lease = lease
         self.owner = owner
         self.on_lost = on_lost
+        self.on_reclaim = on_reclaim
         self.deadline = now + lease.expires_in_seconds
         self.every = lease.heartbeat_seconds
-        self.beat_at = now + self.every
+        self.beat_at = now if lease.expires_in_seconds < self.every else now + self.every
+        self.over = False  # its longest life ends before another beat is due, said the last one
         self.missed = 0
         self.beating = False
+
+    def wish(self, reclaim: Reclaim | None) -> None:
+        """Notes what a heartbeat was told, and tells of a wish that is new."""
+        is_new = reclaim is not None and self.lease.reclaim is None
+        self.lease.reclaim = reclaim
+        if reclaim is not None and is_new:
+            logger.info("Lease %s is asked back within %g s: others wait", self.lease.id, reclaim.by_seconds)
+            self.on_reclaim(reclaim.by_seconds)
 
 
 class Heart:
@@ -70,7 +90,7 @@ class Heart:
             now = clock()
             for holding in self.all():
                 if now >= holding.deadline:
-                    self._lose(holding, "no heartbeat got through")
+                    self._lose(holding, "max-lease" if holding.over else "no-heartbeat")
             idle = [one for one in self._holdings.values() if not one.beating]
             for server in {one.server for one in idle if one.beat_at <= now}:
                 self._send(server, [one for one in idle if one.server is server and one.beat_at <= now + one.every / 2])
@@ -117,7 +137,9 @@ class Heart:
                 holding.deadline = began + renewed["expires_in_seconds"]
                 holding.every = renewed["heartbeat_seconds"]
                 holding.beat_at = began + holding.every
+                holding.over = renewed["expires_in_seconds"] < holding.every
                 holding.missed = 0
+                holding.wish(Reclaim(renewed["reclaim"]["by_seconds"]) if "reclaim" in renewed else None)
         for lost in body["lost"]:
             holding = self._holdings.get(lost["id"])
             if holding is not None:

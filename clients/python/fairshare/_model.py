@@ -45,9 +45,18 @@ class SemaphoreStats:
         )
 
 
+@dataclass(frozen=True)
+class Reclaim:
+    """The server's wish to have a lease back within so many seconds; nothing is taken by force."""
+
+    by_seconds: float
+
+
 @dataclass(eq=False)
 class Lease:
-    """A slot that is held. `slot_ids` says which, `fencing_token` grows with every grant of the server."""
+    """Slots that are held, one unless more were asked for. `slot_ids` says which, `slot_urls` where they are if the pool has
+    addresses; `fencing_token` grows with every grant of the server.
+    """
 
     id: str
     tenant_id: str
@@ -65,6 +74,7 @@ class Lease:
     priority: int = 0
     slot_urls: list[str] | None = None
     lost: str | None = field(default=None, init=False)  # why it was lost, None while it is held
+    reclaim: Reclaim | None = field(default=None, init=False)  # as the last heartbeat was told, None: it is not asked back
 
     @classmethod
     def from_json(cls, lease: Any) -> Lease | None:

@@ -11,7 +11,7 @@ from typing import TypeVar
 from urllib.parse import urlencode
 
 from ._context import get_tenant_id, set_tenant_id, tenant_context
-from ._engine import CLOSE, Acquire, Engine, engine
+from ._engine import CLOSE, Acquire, Engine, Wanted, engine
 from ._errors import (
     FairShareError,
     LeaseLostError,
@@ -22,7 +22,7 @@ from ._errors import (
     UnavailableError,
 )
 from ._heart import Holding
-from ._model import Lease, SemaphoreStats, TenantStats
+from ._model import Lease, Reclaim, SemaphoreStats, TenantStats
 from ._pool import Settings, deadline_of, until
 
 __all__ = [
@@ -33,6 +33,7 @@ __all__ = [
     "LeaseLostError",
     "NoSlotError",
     "PoolMismatchWarning",
+    "Reclaim",
     "SemaphoreStats",
     "TenantContext",
     "TenantHasActiveSlotsError",
@@ -66,14 +67,19 @@ class FairShareSemaphore(Settings):
         *,
         timeout: float | None = None,
         label: str | None = None,
+        slots: int = 1,
+        priority: int = 0,
+        max_lease: float | None = None,
         on_lost: Callable[[str], None] | None = None,
+        on_reclaim: Callable[[float], None] | None = None,
     ) -> Acquisition:
-        """A slot for a `with` block, which yields the lease; as fairshare's, but that nothing can end the block.
+        """A slot for a `with` block, or several at once, which yields the lease; as fairshare's, but that nothing can end
+        the block.
 
-        When the lease is lost `lease.lost` says why, on_lost(reason) is called in a thread of its own, and leaving the block
-        raises LeaseLostError.
+        When the lease is lost `lease.lost` says why, on_lost(reason) is called, and leaving the block raises
+        LeaseLostError. on_lost and on_reclaim are called in a thread of their own.
         """
-        return Acquisition(self, tenant_id, timeout, label, on_lost)
+        return Acquisition(self, tenant_id, timeout, Wanted(label, slots, priority, max_lease), on_lost, on_reclaim)
 
     def register_tenant(self, tenant_id: str) -> None:
         """Registers a tenant, until unregister_tenant, close, or the end of the process."""
@@ -154,28 +160,35 @@ class TenantContext:
         *,
         timeout: float | None = None,
         label: str | None = None,
+        slots: int = 1,
+        priority: int = 0,
+        max_lease: float | None = None,
         on_lost: Callable[[str], None] | None = None,
+        on_reclaim: Callable[[float], None] | None = None,
     ) -> Acquisition:
         """A slot of this tenant; see FairShareSemaphore.acquire."""
-        return self._semaphore.acquire(self._tenant_id, timeout=timeout, label=label, on_lost=on_lost)
+        wanted = Wanted(label, slots, priority, max_lease)
+        return Acquisition(self._semaphore, self._tenant_id, timeout, wanted, on_lost, on_reclaim)
 
 
 class Acquisition:
-    """A slot for one `with` block."""
+    """A lease for one `with` block."""
 
     def __init__(
         self,
         semaphore: FairShareSemaphore,
         tenant_id: str | None,
         timeout: float | None,
-        label: str | None,
+        wanted: Wanted,
         on_lost: Callable[[str], None] | None,
+        on_reclaim: Callable[[float], None] | None,
     ) -> None:
         self._semaphore = semaphore
         self._tenant_id = tenant_id
         self._timeout = timeout
-        self._label = label
+        self._wanted = wanted
         self._on_lost = on_lost
+        self._on_reclaim = on_reclaim
         self._holding: Holding | None = None
 
     def __enter__(self) -> Lease:
@@ -191,7 +204,8 @@ class Acquisition:
         self._engine = engine()
         acquire = Acquire(
             self._engine, semaphore._target, tenant,
-            ttl=semaphore._ttl, label=self._label, deadline=deadline, owner=semaphore, on_lost=self._tell,
+            ttl=semaphore._ttl, wanted=self._wanted, deadline=deadline, owner=semaphore,
+            on_lost=lambda reason: _tell(self._on_lost, reason), on_reclaim=lambda by: _tell(self._on_reclaim, by),
         )  # fmt: skip
         try:
             self._holding = acquire.granted.result()
@@ -209,6 +223,8 @@ class Acquisition:
         if reason is not None and error is None:
             raise LeaseLostError(lease.id, reason)
 
-    def _tell(self, reason: str) -> None:
-        if self._on_lost is not None:
-            threading.Thread(target=self._on_lost, args=(reason,), name="fairshare lost", daemon=True).start()
+
+def _tell(function: Callable[[_T], None] | None, what: _T) -> None:
+    """Calls a function of the program's, which may block, in a thread of its own."""
+    if function is not None:
+        threading.Thread(target=function, args=(what,), name="fairshare tells", daemon=True).start()

@@ -204,6 +204,55 @@ class Surface(WithServer):
         self.assertEqual(caught.exception.code, "invalid-value")
         await self.semaphore.unregister_tenant("a b/ü")
 
+    async def test_slots_and_priorities_that_the_server_refuses(self):
+        await self.semaphore.register_tenant("alice")
+        for wanted, sentence in (
+            ({"slots": 0}, "slots"),
+            ({"slots": 1.5}, "slots"),
+            ({"slots": "two"}, "slots"),
+            ({"slots": 5}, "ask for fewer"),
+            ({"priority": 11}, "priority"),
+            ({"priority": "high"}, "priority"),
+            ({"max_lease": 0}, "max_lease_seconds"),
+        ):
+            with self.subTest(**wanted), self.assertRaisesRegex(fairshare.FairShareError, sentence) as caught:
+                async with self.semaphore.acquire("alice", **wanted):
+                    pass
+            self.assertIn((caught.exception.code, caught.exception.status), [("invalid-value", 422), ("too-many-slots", 409)])
+        await self.semaphore.aclose()
+        self.assert_nothing_left()
+
+    async def test_a_context_takes_all_that_the_semaphore_takes(self):
+        async with self.semaphore.tenant("alice") as alice:
+            async with alice.acquire(timeout=5, label="two", slots=2, priority=-3, max_lease=60) as lease:
+                (there,) = self.server.leases()
+        self.assertEqual((lease.slots, lease.label, lease.priority), (2, "two", -3))
+        self.assertEqual({name: there[name] for name in ("slots", "label", "priority")}, {"slots": 2, "label": "two", "priority": -3})
+        self.assertEqual(lease.slot_ids, there["slot_ids"])
+
+    async def test_a_lease_that_is_asked_back(self):
+        """It is told in the event loop, once, and the lease says so until nobody waits any more."""
+        told = []
+        async with FairShareSemaphore(url=self.server.url, ttl=3) as semaphore:
+            await semaphore.register_tenant("alice")
+            await semaphore.register_tenant("bob")
+
+            def on_reclaim(by_seconds):
+                told.append((by_seconds, asyncio.get_running_loop()))
+
+            async with semaphore.acquire("alice", slots=3), semaphore.acquire("alice", on_reclaim=on_reclaim) as lease:
+                self.assertIsNone(lease.reclaim)
+                waiting = asyncio.create_task(semaphore.acquire("bob").__aenter__())
+                await asyncio.to_thread(wait_until, lambda: lease.reclaim, "it is asked back")
+                by = lease.reclaim.by_seconds
+                await asyncio.to_thread(wait_until, lambda: lease.reclaim.by_seconds < by, "another heartbeat is told")
+                waiting.cancel()
+                await asyncio.to_thread(wait_until, lambda: lease.reclaim is None, "it is asked back no more")
+        ((first, loop),) = told
+        self.assertTrue(0 < first <= 3, first)
+        self.assertIs(loop, asyncio.get_running_loop())
+        self.assert_nothing_left()
+
     async def test_an_acquisition_is_for_one_block(self):
         async with self.semaphore.tenant("alice"):
             acquisition = self.semaphore.acquire()

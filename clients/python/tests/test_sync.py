@@ -89,6 +89,19 @@ class Sync(WithServer):
                 self.assertEqual((lease.lost, reasons), ("revoked", ["revoked"]))
         self.assert_nothing_left()
 
+    def test_what_a_lease_is_asked_for_and_asked_back(self):
+        """As with asyncio, but that it is told in a thread of its own."""
+        told = threading.Event()
+        with self.semaphore.tenant("bob"), self.semaphore.tenant("alice") as alice:
+            with alice.acquire(slots=2), alice.acquire(slots=2, priority=2, max_lease=60, on_reclaim=lambda by: told.set()) as lease:
+                self.assertEqual((lease.slot_ids, lease.priority), ([2, 3], 2))
+                with concurrent.futures.ThreadPoolExecutor(1) as pool:
+                    waiting = pool.submit(self.semaphore.acquire("bob", timeout=20).__enter__)
+                    self.assertTrue(told.wait(10))
+                    self.assertLessEqual(lease.reclaim.by_seconds, 1)
+                    self.semaphore.close()
+                    self.assertIsInstance(waiting.exception(), fairshare.FairShareError)
+
     def test_close_gives_back_what_is_held_and_ends_the_wait(self):
         self.semaphore.register_tenant("alice")
         for _ in range(4):

@@ -358,6 +358,51 @@ Test(client, a_lost_function_may_release_and_may_not_wait)
 	server_stop(server);
 }
 
+/* What a lease was told that is asked back, and gave back itself. */
+struct asked_back {
+	_Atomic(struct fairshare_lease *) lease;
+	double by_seconds;
+	uint64_t reclaim_ns;
+};
+
+static void on_reclaim(void *data, struct fairshare_lease *lease, double by_seconds)
+{
+	struct asked_back *asked = data;
+
+	asked->by_seconds = by_seconds;
+	asked->reclaim_ns = fairshare_lease_reclaim_ns(lease);
+	(void)fairshare_release(lease, NULL);
+	atomic_store(&asked->lease, lease);
+}
+
+Test(client, a_lease_that_is_asked_back_may_be_released_at_once)
+{
+	struct server *server = start("2");
+	struct fairshare_options options = options_for(server);
+	struct asked_back asked = {0};
+	struct fairshare_client *client;
+	struct fairshare_lease *older, *younger;
+	struct conn *other = conn_open(server_port(server));
+
+	options.ttl_seconds = 3;
+	options.reclaim = on_reclaim;
+	options.reclaim_data = &asked;
+	client = open_client(&options);
+	older = take(client);
+	younger = take(client);
+	cr_expect_eq(fairshare_lease_reclaim_ns(younger), 0);
+	conn_acquire(other, "bob", "", NULL);
+	(void)granted(conn_reply(other));
+	cr_assert(atomic_load(&asked.lease) == younger);
+	cr_expect(asked.by_seconds > 0 && asked.by_seconds <= 3, "%g", asked.by_seconds);
+	cr_expect(asked.reclaim_ns > 0 && asked.reclaim_ns <= fairshare_now_ns() + UINT64_C(3000000000));
+	cr_expect_eq(fairshare_lease_reclaim_ns(older), 0);
+	cr_expect(fairshare_release(older, NULL) == FAIRSHARE_OK);
+	conn_close(other);
+	fairshare_close(client);
+	server_stop(server);
+}
+
 Test(client, the_release_of_a_lost_lease_says_so)
 {
 	struct server *server = start("2");
@@ -588,6 +633,10 @@ Test(client, mistakes_are_named)
 	client = open_client(&options);
 	cr_expect(fairshare_acquire(client, &acquire_options, &lease, &error) == FAIRSHARE_E_INVALID);
 	cr_expect(strstr(error.message, "timeout_seconds") != NULL, "%s", error.message);
+	acquire_options.timeout_seconds = 0;
+	acquire_options.max_lease_seconds = -1;
+	cr_expect(fairshare_acquire(client, &acquire_options, &lease, &error) == FAIRSHARE_E_INVALID);
+	cr_expect(strstr(error.message, "max_lease_seconds") != NULL, "%s", error.message);
 	cr_expect(fairshare_acquire(client, NULL, &lease, &error) == FAIRSHARE_E_INVALID);
 	cr_expect(strstr(error.message, "tenant") != NULL, "%s", error.message);
 	fairshare_close(client);

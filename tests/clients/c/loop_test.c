@@ -23,7 +23,7 @@ struct program {
 	int epoll;
 	int64_t due_ms;	 /* -1: no timer */
 	bool in_library; /* inside fairshare_loop_ready() or _timeout() */
-	int granted, refused, released, answered, lost, closed;
+	int granted, refused, released, answered, lost, reclaimed, closed;
 	struct fairshare_lease *leases[ACQUIRES];
 	enum fairshare_err err;
 	struct fairshare_error error;
@@ -146,6 +146,15 @@ static void on_lost(void *data, struct fairshare_lease *lease, const char *reaso
 	fairshare_loop_release(lease, on_released, program);
 }
 
+static void on_reclaim(void *data, struct fairshare_lease *lease, double by_seconds)
+{
+	struct program *program = data;
+
+	cr_assert(program->in_library);
+	cr_assert(fairshare_lease_reclaim_ns(lease) > 0 && by_seconds >= 0);
+	program->reclaimed++;
+}
+
 static void on_closed(void *data)
 {
 	struct program *program = data;
@@ -168,6 +177,8 @@ static void begin(struct program *program, const char *slots, double ttl)
 	options.ttl_seconds = ttl;
 	options.lost = on_lost;
 	options.lost_data = program;
+	options.reclaim = on_reclaim;
+	options.reclaim_data = program;
 	cr_assert(fairshare_loop_open(&program->loop, &options, &hooks, &program->error) == FAIRSHARE_OK);
 }
 
@@ -269,6 +280,33 @@ Test(client_loop, a_loss_is_told_and_the_release_after_it_says_so)
 	cr_expect_str_eq(fairshare_lease_lost_reason(program.leases[1]), "no-heartbeat");
 	run_until(&program, &program.lost, 2);
 	run_until(&program, &program.released, 2);
+	finish(&program);
+}
+
+Test(client_loop, a_lease_is_asked_back_once_until_the_wish_is_over)
+{
+	struct conn *other;
+	struct program program;
+	uint64_t end;
+
+	begin(&program, "2", 3);
+	(void)acquire_one(&program, 5);
+	run_until(&program, &program.granted, 1);
+	(void)acquire_one(&program, 5);
+	run_until(&program, &program.granted, 2);
+	for (int times = 1; times <= 2; times++) {
+		other = conn_open(server_port(program.server));
+		conn_acquire(other, "bob", "", NULL);
+		run_until(&program, &program.reclaimed, times);
+		run_for(&program, 1500);
+		cr_expect_eq(program.reclaimed, times);
+		conn_close(other);
+		for (end = now_ms() + PATIENCE_MS; fairshare_lease_reclaim_ns(program.leases[1]) != 0;) {
+			cr_assert_lt(now_ms(), end);
+			turn(&program);
+		}
+	}
+	cr_expect_eq(program.lost, 0);
 	finish(&program);
 }
 

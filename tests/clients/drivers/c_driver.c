@@ -15,7 +15,7 @@
 
 struct acquire {
 	char name[64];
-	double timeout;
+	struct fairshare_acquire_options options;
 	struct fairshare_cancel *cancel;
 	struct fairshare_lease *lease; /* set under the lock */
 	pthread_t thread;
@@ -56,32 +56,45 @@ static struct acquire *find(const char *name)
 	exit(2);
 }
 
-static void on_lost(void *data, struct fairshare_lease *lease, const char *reason)
+/* name_of tells whose lease it is, NULL where it is released. */
+static const char *name_of(const struct fairshare_lease *lease)
 {
 	const char *name = NULL;
 
-	(void)data;
 	pthread_mutex_lock(&lock);
 	for (size_t i = 0; i < acquire_count; i++)
 		if (acquires[i]->lease == lease)
 			name = acquires[i]->name;
 	pthread_mutex_unlock(&lock);
+	return name;
+}
+
+static void on_lost(void *data, struct fairshare_lease *lease, const char *reason)
+{
+	const char *name = name_of(lease);
+
+	(void)data;
 	if (name != NULL)
 		emit(json_pack("{s:s, s:s, s:s}", "event", "lost", "name", name, "reason", reason));
+}
+
+static void on_reclaim(void *data, struct fairshare_lease *lease, double by_seconds)
+{
+	const char *name = name_of(lease);
+
+	(void)data;
+	if (name != NULL)
+		emit(json_pack("{s:s, s:s, s:f}", "event", "reclaim", "name", name, "by_seconds", by_seconds));
 }
 
 static void *run_acquire(void *data)
 {
 	struct acquire *acquire = data;
-	struct fairshare_acquire_options options;
 	struct fairshare_lease *lease = NULL;
 	struct fairshare_error error;
 	enum fairshare_err err;
 
-	FAIRSHARE_ACQUIRE_OPTIONS_INIT(&options);
-	options.timeout_seconds = acquire->timeout;
-	options.cancel = acquire->cancel;
-	err = fairshare_acquire(client, &options, &lease, &error);
+	err = fairshare_acquire(client, &acquire->options, &lease, &error);
 	if (err == FAIRSHARE_OK) {
 		pthread_mutex_lock(&lock);
 		acquire->lease = lease;
@@ -109,6 +122,7 @@ static void do_open(const json_t *command)
 	options.ttl_seconds = json_number_value(json_object_get(command, "ttl"));
 	options.register_tenant = json_is_true(json_object_get(command, "register"));
 	options.lost = on_lost;
+	options.reclaim = on_reclaim;
 	if (fairshare_open(&client, &options, &error) == FAIRSHARE_OK)
 		emit(json_pack("{s:s}", "event", "opened"));
 	else
@@ -126,7 +140,13 @@ static void do_acquire(const json_t *command, const char *name)
 		exit(2);
 	}
 	snprintf(acquire->name, sizeof(acquire->name), "%s", name);
-	acquire->timeout = json_is_number(timeout) ? json_number_value(timeout) : FAIRSHARE_FOREVER;
+	FAIRSHARE_ACQUIRE_OPTIONS_INIT(&acquire->options);
+	if (json_is_number(timeout))
+		acquire->options.timeout_seconds = json_number_value(timeout);
+	acquire->options.cancel = acquire->cancel;
+	acquire->options.slots = (uint32_t)json_integer_value(json_object_get(command, "slots"));
+	acquire->options.priority = (int32_t)json_integer_value(json_object_get(command, "priority"));
+	acquire->options.max_lease_seconds = json_number_value(json_object_get(command, "max_lease"));
 	pthread_mutex_lock(&lock);
 	acquires[acquire_count++] = acquire;
 	pthread_mutex_unlock(&lock);

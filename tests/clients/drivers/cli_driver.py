@@ -16,6 +16,7 @@ import time
 
 COMMAND = ["sh", "-c", "env | grep ^FAIRSHARE_; echo; exec cat"]
 REFUSAL = re.compile(r"fairshare: (.*) \(([a-z-]+)\)$", re.DOTALL)
+RECLAIM = re.compile(r"fairshare: the lease \S+ is asked back within ([0-9.]+)s, as others wait$")
 LOSS = re.compile(r"fairshare: the lease \S+ is lost: (\S+)$")
 OUT_OF_TIME = re.compile(r"\((no-slot|unreachable)\)$")     # told at once; the command then leaves the line before it ends
 PR_SET_PDEATHSIG = 1
@@ -35,17 +36,18 @@ def die_with_parent():
 class Acquire:
     """One `fairshare run`, from the waiting to the end."""
 
-    def __init__(self, fairshare, options, name, timeout):
+    def __init__(self, fairshare, options, name, timeout=None, **wanted):
         self.name = name
         self.lock = threading.Lock()
         self.granted = self.cancelled = self.released = self.out_of_time = False
         self.timeout = timeout
         self.complaints = []
         wait = [] if timeout is None else ["-n"] if timeout == 0 else ["-w", str(timeout)]
+        wanted = [word for option, value in wanted.items() for word in ("--" + option.replace("_", "-"), str(value))]
         self.fairshare = fairshare
         self.url = options["url"]
         self.process = subprocess.Popen(
-            [fairshare, "run", "--on-lost", "ignore", *options["arguments"], *wait, "--", *COMMAND],
+            [fairshare, "run", "--on-lost", "ignore", *options["arguments"], *wait, *wanted, "--", *COMMAND],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=die_with_parent)
         self.threads = [threading.Thread(target=self.read_output), threading.Thread(target=self.read_complaints)]
         for thread in self.threads:
@@ -68,6 +70,8 @@ class Acquire:
             self.complaints.append(line.rstrip("\n"))
             if loss := LOSS.match(self.complaints[-1]):
                 emit("lost", name=self.name, reason=loss[1])
+            if reclaim := RECLAIM.match(self.complaints[-1]):
+                emit("reclaim", name=self.name, by_seconds=float(reclaim[1]))
             if OUT_OF_TIME.search(self.complaints[-1]) and self.timeout is not None and not (self.cancelled or self.granted):
                 self.out_of_time = True
                 emit("no-slot", name=self.name)
@@ -78,6 +82,7 @@ class Acquire:
         lease = json.loads(shown.stdout) if shown.returncode == 0 else {}
         lease.update(id=lease_id, tenant_id=variables["FAIRSHARE_TENANT"], pool=variables["FAIRSHARE_POOL"],
                      slot_ids=[int(slot) for slot in variables["FAIRSHARE_SLOT_IDS"].split()],
+                     slot_urls=variables.get("FAIRSHARE_SLOT_URLS", "").split(),
                      fencing_token=int(variables["FAIRSHARE_FENCING_TOKEN"]))
         with self.lock:
             self.granted = not self.cancelled
@@ -142,11 +147,11 @@ class Driver:
 
     def obey(self, command):
         name = command.get("name")
-        match command["cmd"]:
+        match command.pop("cmd"):
             case "open":
                 self.open(command)
             case "acquire":
-                self.acquires[name] = Acquire(self.fairshare, self.options, name, command.get("timeout"))
+                self.acquires[name] = Acquire(self.fairshare, self.options, **command)
             case "cancel":
                 self.acquires[name].cancel()
             case "release":

@@ -29,13 +29,14 @@ async function open({ url, tenant, pool, ttl, label, register }) {
 	}
 }
 
-async function acquire({ name, timeout }) {
+async function acquire({ name, timeout, slots, priority, max_lease: maxLease }) {
 	const cancel = new AbortController();
 	acquires.set(name, cancel);
 	try {
-		const lease = await client.acquire({ timeout, signal: cancel.signal });
+		const lease = await client.acquire({ timeout, slots, priority, maxLease, signal: cancel.signal });
 		leases.set(name, lease);
 		lease.signal.addEventListener('abort', () => tell({ event: 'lost', name, reason: lease.signal.reason.reason }));
+		lease.addEventListener('reclaim', () => tell({ event: 'reclaim', name, ...lease.reclaim }));
 		tell({ event: 'granted', name, lease });
 	} catch (error) {
 		if (cancel.signal.aborted)

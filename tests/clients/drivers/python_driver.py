@@ -41,15 +41,18 @@ class Driver:
         else:
             tell("opened")
 
-    async def acquire(self, name, timeout=None):
+    async def acquire(self, name, **options):
         self.releases.pop(name, None)
-        task = self.tasks[name] = asyncio.create_task(self.hold(name, timeout))
+        task = self.tasks[name] = asyncio.create_task(self.hold(name, options))
         # Not in the task itself: it may be cancelled before its first step.
         task.add_done_callback(lambda ended: tell("cancelled", name=name) if ended.cancelled() else None)
 
-    async def hold(self, name, timeout):
+    async def hold(self, name, options):
+        def on_reclaim(by_seconds):
+            tell("reclaim", name=name, by_seconds=by_seconds)
+
         try:
-            async with self.semaphore.acquire(self.tenant, timeout=timeout, label=self.label) as lease:
+            async with self.semaphore.acquire(self.tenant, label=self.label, on_reclaim=on_reclaim, **options) as lease:
                 release = self.releases[name] = asyncio.Event()
                 tell("granted", name=name, lease=dataclasses.asdict(lease))
                 await release.wait()

@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { test } from 'node:test';
+import { inspect } from 'node:util';
 import { FairShareClient, FairShareError, LeaseLostError, NoSlotError } from '../../../clients/node/src/index.js';
 import { USER_AGENT } from '../../../clients/node/src/version.js';
 import { block, program, serve, until } from './server.js';
@@ -165,6 +166,43 @@ test('a refusal of the server is handed on', async (t) => {
 	const client = await open(server, { ttl: 7200 });
 	await assert.rejects(client.acquire(), (error) => error.code === 'invalid-value' && error.problem.errors[0].pointer === '/ttl_seconds');
 	await assert.rejects(client.stats({ pool: 'nowhere' }), { code: 'pool-not-found' });
+});
+
+test('slots, priorities and lives that the server refuses are told in its words', async (t) => {
+	const server = await serve(t, '--max-slots', '2');
+	const client = await open(server);
+	for (const [options, code, sentence] of [
+		[{ slots: 0 }, 'invalid-value', /slots/],
+		[{ slots: 1.5 }, 'invalid-value', /slots/],
+		[{ slots: 'two' }, 'invalid-value', /slots/],
+		[{ slots: 3 }, 'too-many-slots', /ask for fewer/],
+		[{ priority: 11 }, 'invalid-value', /priority/],
+		[{ priority: 'high' }, 'invalid-value', /priority/],
+		[{ maxLease: 0 }, 'invalid-value', /max_lease_seconds/],
+	])
+		await assert.rejects(client.acquire(options), { name: 'FairShareError', code, message: sentence });
+	assert.equal((await server.stats()).granted_total, 0);
+});
+
+test('a lease that is asked back says so until nobody waits any more, and tells of it once', async (t) => {
+	const server = await serve(t, '--max-slots', '3');
+	const client = await open(server, { ttl: 3 });
+	const older = await client.acquire();
+	const lease = await client.acquire({ slots: 2 });
+	assert.equal(lease.reclaim, undefined);
+	assert.match(inspect(lease), /^Lease \{[^]*slot_ids: \[ 1, 2 \]/);
+	let told = 0;
+	lease.addEventListener('reclaim', () => told++);
+	const other = await open(server, { tenant: 'bob' });
+	const abort = new AbortController();
+	const waiting = assert.rejects(other.acquire({ signal: abort.signal }), { name: 'AbortError' });
+	const { by_seconds: first } = await until(() => lease.reclaim, 'it is asked back', 10);
+	assert(first > 0 && first <= 3, `within ${first} s`);
+	await until(() => lease.reclaim.by_seconds < first, 'another heartbeat is told');
+	abort.abort();
+	await waiting;
+	await until(() => lease.reclaim === undefined, 'it is asked back no more');
+	assert.deepEqual([told, older.reclaim], [1, undefined]);
 });
 
 test('an event loop that is blocked for two ttl keeps its leases, also one that is granted meanwhile', async (t) => {

@@ -31,8 +31,8 @@
  *
  * Fork. The library's thread does not live on in a forked child, and the leases are its parent's. A child that wants
  * slots opens a client of its own. Calls in it on a client of the parent answer FAIRSHARE_E_INVALID and do nothing, its
- * fairshare_close() does nothing. A child may exec: what the library opens is close-on-exec, but for a pair of sockets by
- * which libcurl wakes itself and which is of no harm there.
+ * fairshare_close() does nothing. A child may exec: what the library opens is close-on-exec, but for a pair of sockets
+ * by which libcurl wakes itself and which is of no harm there.
  *
  * Signals. The library's thread blocks all of them. With https: in loops, ignore SIGPIPE.
  */
@@ -88,14 +88,21 @@ struct fairshare_cancel; /* a handle to give an acquire up */
 
 /*
  * Tells that a lease is lost: the server ended it or does not know it (`reason` "expired", "revoked", "not-found", …),
- * or its ttl passed since the start of the last heartbeat that got through (`reason` "no-heartbeat"). Called once a
- * lease, never for one whose release has begun. The slot may be somebody else's already: stop working. The lease is
- * still to be released.
+ * its longest life is over ("max-lease"), or its ttl passed since the start of the last heartbeat that got through
+ * (`reason` "no-heartbeat"). Called once a lease, never for one whose release has begun. The slot may be somebody
+ * else's already: stop working. The lease is still to be released.
  *
  * Comes from the library's thread, or from inside fairshare_loop_ready() and fairshare_loop_timeout(). It must return
  * soon, for heartbeats wait for it; of the blocking calls it may make none (FAIRSHARE_E_INVALID).
  */
 typedef void fairshare_lost_fn(void *data, struct fairshare_lease *lease, const char *reason);
+
+/*
+ * Tells that the server wishes a lease back within `by_seconds`, as others wait and its tenant has more than its share:
+ * whoever can releases it by then; nothing is taken by force. Comes with a heartbeat, once until the wish is over; see
+ * also fairshare_lease_reclaim_ns(). From where fairshare_lost_fn comes from, with the same limits.
+ */
+typedef void fairshare_reclaim_fn(void *data, struct fairshare_lease *lease, double by_seconds);
 
 /* What a client is told at its open. Made by fairshare_options_init(); what is left NULL or 0 is filled as noted. */
 struct fairshare_options {
@@ -110,6 +117,8 @@ struct fairshare_options {
 	bool register_tenant;	 /* register the tenant, with instance host:pid, and unregister that at the close */
 	fairshare_lost_fn *lost; /* NULL: see fairshare_lease_lost() */
 	void *lost_data;
+	fairshare_reclaim_fn *reclaim; /* NULL: see fairshare_lease_reclaim_ns() */
+	void *reclaim_data;
 };
 
 /* fairshare_options_init fills `options` with defaults, all but `size` NULL or 0; `size` is sizeof(*options). */
@@ -164,10 +173,11 @@ struct fairshare_acquire_options {
 	struct fairshare_cancel *cancel; /* NULL: cannot be cancelled. Ignored by fairshare_loop_acquire() */
 	fairshare_progress_fn *progress; /* NULL: nobody asks for the place in line */
 	void *progress_data;
-	const char *label;	/* NULL: the client's */
-	double ttl_seconds; /* 0: the client's */
-	uint32_t slots;		/* 0: one. More, and priority, go to the server, whose answer is handed on */
-	int32_t priority;
+	const char *label;			   /* NULL: the client's */
+	double ttl_seconds;			   /* 0: the client's */
+	uint32_t slots;				   /* at once, or none; 0: one. The server judges this and what follows */
+	int32_t priority;			   /* among the tenant's own waiters, -10 to 10 */
+	double max_lease_seconds;	   /* after its grant the lease ends, whatever its heartbeats; 0: the pool's */
 	fairshare_trouble_fn *trouble; /* NULL: nobody asks */
 	void *trouble_data;
 };
@@ -270,6 +280,12 @@ FAIRSHARE_EXPORT const char *fairshare_lease_lost_reason(const struct fairshare_
  * to stop begins that much before it.
  */
 FAIRSHARE_EXPORT uint64_t fairshare_lease_deadline_ns(const struct fairshare_lease *lease);
+
+/*
+ * fairshare_lease_reclaim_ns returns the instant (CLOCK_BOOTTIME) by which the server wishes the lease back, as the
+ * last heartbeat was told; 0 while it does not.
+ */
+FAIRSHARE_EXPORT uint64_t fairshare_lease_reclaim_ns(const struct fairshare_lease *lease);
 
 /* fairshare_now_ns reads the clock of the deadlines. */
 FAIRSHARE_EXPORT uint64_t fairshare_now_ns(void);

@@ -50,7 +50,7 @@ class Acquire:
             [fairshare, "run", "--on-lost", "ignore", *options["arguments"], *wait, *wanted, "--", *COMMAND],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=die_with_parent)
         self.threads = [threading.Thread(target=self.read_output), threading.Thread(target=self.read_complaints)]
-        for thread in self.threads:
+        for thread in reversed(self.threads):    # the first waits for the other
             thread.start()
 
     def read_output(self):

@@ -741,18 +741,18 @@ def lost_by_a_server_that_forgot(stage):
     nothing_left(stage)
 
 
-@scenario(seconds=5)
+@scenario(seconds=9)
 def lost_by_silence(stage):
     """While the server is silent a lease is told as lost when its ttl has passed since the last good heartbeat began."""
-    ttl = 3
-    stage.proxy.always("POST /heartbeats", delay_after(0.6))    # a ttl from the answer on would end later
+    ttl = 6
+    stage.proxy.always("POST /heartbeats", delay_after(1.8))    # a ttl from the answer on would end later
     driver = stage.driver(ttl=ttl)
     lease = driver.take("a")
     until(lambda: [beat for beat in beats(stage) if beat.status == 200], "a good heartbeat")
     stage.server.pause()
     event = driver.expect("lost", name="a", within=ttl + 2)
     good = [beat for beat in beats(stage) if beat.status == 200][-1]
-    check(ttl - 0.5 < event.at - good.at < ttl + 0.55, f"lost was told {event.at - good.at:.2f} s after the last good heartbeat")
+    check(ttl - 0.5 < event.at - good.at < ttl + 1.7, f"lost was told {event.at - good.at:.2f} s after the last good heartbeat")
     stage.server.resume()
     until(lambda: stage.server.active() == 0, "the slot is free", ttl + 2)
     check(not beats_of(stage, lease, event.at + 0.5), "no heartbeat for what is lost")

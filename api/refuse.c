@@ -127,6 +127,6 @@ void refuse_too_many_slots(struct api *api, struct api_request *request, const c
 	problem_send(
 		api, request, FAIR_E_TOO_MANY_SLOTS,
 		"tenant '%s' can never have so many slots at once here: ask for fewer, or have max_slots of the pool or the "
-		"tenant raised, slots uncordoned or reserves of others lowered",
+		"tenant raised or the reserved_slots of others lowered",
 		tenant);
 }

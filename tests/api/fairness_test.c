@@ -186,7 +186,12 @@ Test(fairness, more_slots_than_can_be_are_409)
 	struct exchange *e = acquire(w, "alice", ",\"slots\":5", NULL), *waiter;
 
 	expect_problem(e, 409, "too-many-slots");
+	expect_text(e, "detail",
+				"tenant 'alice' can never have so many slots at once here: ask for fewer, or have max_slots of the pool or "
+				"the tenant raised or the reserved_slots of others lowered");
 	expect_status(acquire(w, "alice", ",\"slots\":3", NULL), 201);
+	/* A slot that is cordoned comes back some day. */
+	expect_status(ask(w, "PATCH /pools/default", "{\"cordoned\":[3]}"), 200);
 	waiter = acquire(w, "bob", ",\"slots\":4", NULL);
 	cr_expect_not(waiter->answered);
 	/* "Or no longer can after a change." */

@@ -2,7 +2,6 @@
 #include "text.h"
 
 #include <assert.h>
-#include <stdint.h>
 #include <string.h>
 
 #include "fair.h"
@@ -24,11 +23,11 @@ bool text_is_name(const char *text)
 	return len > 0;
 }
 
-/* Reads one character of UTF-8 and moves on; UINT32_MAX where it is none. A NUL ends every sequence early. */
-static uint32_t character(const unsigned char **at)
+/* A NUL ends every sequence early. */
+uint32_t text_character(const char **at)
 {
 	static const uint32_t least[] = {0, 0x80, 0x800, 0x10000};
-	const unsigned char *p = *at;
+	const unsigned char *p = (const unsigned char *)*at;
 	int more = *p < 0x80				 ? 0
 			   : *p >= 0xc2 && *p < 0xe0 ? 1
 			   : *p >= 0xe0 && *p < 0xf0 ? 2
@@ -52,11 +51,10 @@ static uint32_t character(const unsigned char **at)
 
 bool text_is_label(const char *text)
 {
-	const unsigned char *at = (const unsigned char *)text;
 	size_t characters = 0;
 
-	while (*at != '\0') {
-		uint32_t value = character(&at);
+	while (*text != '\0') {
+		uint32_t value = text_character(&text);
 
 		if (value == UINT32_MAX || value < 0x20 || (value >= 0x7f && value < 0xa0))
 			return false;

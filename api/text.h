@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #define TEXT_SHOWN 104
 #define TEXT_LABEL_CHARACTERS 256
@@ -13,6 +14,8 @@
 /* text_is_name: TEXT_NAME_RULE, as a sentence says it. */
 #define TEXT_NAME_RULE "1 to 128 characters of A-Z a-z 0-9 . _ : @ -"
 bool text_is_name(const char *text);
+/* text_character reads one character of UTF-8 at *at and moves on; UINT32_MAX, and nothing moves, where there is none. */
+uint32_t text_character(const char **at);
 /* text_is_label: valid UTF-8 of at most 256 characters, without controls. */
 bool text_is_label(const char *text);
 /* text_is_url: a scheme, a colon and something after it, of at most TEXT_URL_MAX characters of visible ASCII. */

@@ -2,6 +2,7 @@
 #include "log.h"
 
 #include "clock.h"
+#include "text.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -48,23 +49,34 @@ static void put_text(struct line *line, const char *text)
 	put(line, text, strlen(text));
 }
 
-/* Whatever a client sent may be in here: controls and bytes past ASCII are written as escapes, so a line stays one. */
+static void put_escape(struct line *line, unsigned unit)
+{
+	char escaped[16];
+
+	snprintf(escaped, sizeof(escaped), "\\u%04x", unit);
+	put_text(line, escaped);
+}
+
+/* Whatever a client sent may be in here: controls and what is past ASCII are written as escapes, so a line stays one. A
+ * byte that is no part of UTF-8 counts as a character of its own. */
 static void put_quoted(struct line *line, const char *text)
 {
 	put_text(line, "\"");
-	for (; *text; text++) {
-		unsigned char byte = (unsigned char)*text;
-		char escaped[8];
+	while (*text) {
+		const char *begin = text;
+		uint32_t character = text_character(&text);
 
-		if (byte == '"' || byte == '\\') {
-			escaped[0] = '\\';
-			escaped[1] = *text;
-			put(line, escaped, 2);
-		} else if (byte < 0x20 || byte >= 0x7f) {
-			snprintf(escaped, sizeof(escaped), "\\u%04x", byte);
-			put_text(line, escaped);
+		if (character == UINT32_MAX)
+			character = (unsigned char)*text++;
+		if (character == '"' || character == '\\')
+			put_text(line, "\\");
+		if (character >= 0x10000) {
+			put_escape(line, 0xd7c0 + (character >> 10));
+			put_escape(line, 0xdc00 + (character & 0x3ff));
+		} else if (character < 0x20 || character >= 0x7f) {
+			put_escape(line, character);
 		} else {
-			put(line, text, 1);
+			put(line, begin, 1);
 		}
 	}
 	put_text(line, "\"");

@@ -160,6 +160,10 @@ Test(reload, operators_are_in_the_audit_with_request_id_and_address)
 	must_acquire(server, "alice", "", NULL);
 	cr_assert(call(server, "DELETE", "/tenants/alice?force=true", NULL, NULL)->status == 204);
 	server_says(server, "\"act\":\"force\",\"pool\":\"default\",\"tenant_id\":\"alice\",\"request_id\":");
+	/* A label is read from the line as it was. */
+	reply = call(server, "DELETE", "/leases?revoke=true&label=Gr%C3%BC%C3%9Fe%20%22%F0%9F%98%80%E2%80%AE", NULL, NULL);
+	cr_assert(reply->status == 200, "%s", reply->body);
+	server_says(server, "\"act\":\"revoke\",\"label\":\"Gr\\u00fc\\u00dfe \\\"\\ud83d\\ude00\\u202e\",\"ended\":0,");
 	server_stop(server);
 }
 

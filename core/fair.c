@@ -225,9 +225,12 @@ static void work(struct fair *f, uint32_t budget)
 	}
 }
 
+/* The last call has worked off all that was due at its time. */
 void call_begin(struct fair *f, uint64_t now)
 {
 	FAIR_ASSERT(now >= f->now);
+	if (now == f->now && !f->more)
+		return;
 	f->now = now;
 	work(f, f->config.call_budget);
 }

@@ -34,8 +34,10 @@ enum fair_err fair_lease_get(struct fair *f, uint64_t now, const struct fair_id 
 
 	call_begin(f, now);
 	l = lease_find_now(f, id);
-	call_end(f);
-	l = l ? lease_find(f, id) : NULL;
+	if (f->more) {
+		call_end(f);
+		l = lease_find(f, id);
+	}
 	if (!l)
 		return FAIR_E_LEASE_NOT_FOUND;
 	lease_view(l, ret);

@@ -15,6 +15,8 @@
 #include "revoke.h"
 #include "text.h"
 
+#define LEASES "/leases/"
+
 static uint64_t wait_of(const struct api *api, const struct call *call)
 {
 	if (call->in.query_wait_ns != FAIR_NEVER)
@@ -27,13 +29,12 @@ void lease_tell(struct api *api, struct api_request *request, uint64_t now, cons
 {
 	struct api_reply reply = {.status = post ? 201 : 200, .content_type = "application/json"};
 	struct fair_id told = view->id;
-	char id[ID_TEXT_LEN + 1];
 
 	request->told_grant = true;
 	request->told = told;
 	if (post) {
-		id_format(&told, id);
-		snprintf(reply.location, sizeof(reply.location), "/leases/%s", id);
+		memcpy(reply.location, LEASES, strlen(LEASES));
+		id_format(&told, reply.location + strlen(LEASES));
 	}
 	encode_lease(api, now, view);
 	/* A client that could not be told has not got the lease: as if its answer had been lost. */
@@ -162,17 +163,26 @@ static void supersede(struct api *api, uint64_t now, const struct fair_id *id)
 	}
 }
 
-/* The request is attached to what it got: tell, or wait for the grant or for its commit. */
-static void acquired(struct api *api, struct call *call, const struct fair_acquired *got)
+/* Tells what is granted and durable; false when the request has to wait for that. */
+static bool tell_granted(struct api *api, struct call *call, const struct fair_acquired *got)
 {
 	struct fair_lease_view view;
 
-	if (got->state == FAIR_ACTIVE && got->known && fair_lease_get(api->fair, call->now, &got->id, &view) == FAIR_OK &&
-		view.state == FAIR_ACTIVE && view.confirmed) {
-		call->request->batch = renewed_batch(api, &view.id); /* it tells the ttl */
-		lease_tell(api, call->request, call->now, &view, true);
+	if (got->state != FAIR_ACTIVE)
+		return false;
+	api_drain(api, call->now); /* a store that keeps nothing has confirmed it by then */
+	if (fair_lease_get(api->fair, call->now, &got->id, &view) != FAIR_OK || view.state != FAIR_ACTIVE || !view.confirmed)
+		return false;
+	call->request->batch = renewed_batch(api, &view.id); /* it tells the ttl */
+	lease_tell(api, call->request, call->now, &view, true);
+	return true;
+}
+
+/* The request is attached to what it got: tell, or wait for the grant or for its commit. */
+static void acquired(struct api *api, struct call *call, const struct fair_acquired *got)
+{
+	if (tell_granted(api, call, got))
 		return;
-	}
 	call->request->brief = got->state == FAIR_ACTIVE;
 	if (parked_add(api, call->request, &got->id, PARKED_POST, call->now + wait_of(api, call)))
 		return;

@@ -20,8 +20,6 @@ static bool make_room(struct writer *w, size_t size)
 	size_t room = w->room > 0 ? w->room : ROOM_FIRST;
 	char *text;
 
-	if (size <= w->room - w->len)
-		return true;
 	while (room - w->len < size)
 		room *= 2;
 	text = realloc(w->text, room);
@@ -36,9 +34,10 @@ static void append(void *context, const char *bytes, size_t len)
 {
 	struct writer *w = context;
 
-	w->failed = w->failed || !make_room(w, len);
-	if (w->failed)
+	if (len > w->room - w->len && !make_room(w, len)) {
+		w->failed = true;
 		return;
+	}
 	if (len == 1)
 		w->text[w->len] = *bytes; /* two of three pieces are a sign */
 	else

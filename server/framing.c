@@ -14,6 +14,7 @@ void framing_target(struct framing *framing, const char *target)
 
 void framing_header(struct framing *framing, const char *name, const char *value)
 {
+	framing->headers++;
 	if (!strcasecmp(name, "Content-Length")) {
 		if (framing->length && strcmp(framing->length, value) != 0)
 			framing->bad = true;

@@ -13,7 +13,7 @@
 /* Of one request; begins as zeros. */
 struct framing {
 	bool bad;
-	unsigned hosts, codings;
+	unsigned headers, hosts, codings;
 	const char *length;              /* the first Content-Length, borrowed */
 };
 

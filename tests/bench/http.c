@@ -11,7 +11,9 @@
 #include <unistd.h>
 
 #define HANDOFFS 5000
-#define ROUNDS 5
+#define SLICE 0.05 /* s: noise of a machine mostly lasts longer than one slice of each */
+#define WARM_UP 3.0 /* s: then as many ended leases are remembered as are at most */
+#define PROGRAMS 3
 
 static int by_value(const void *a, const void *b)
 {
@@ -66,6 +68,45 @@ static void handoff(const char *binary, int parked)
 	free(took);
 }
 
+/* Slices of each in turn while all of them run: a noisy machine hits all, and each ratio is of one moment. */
+static void slices(double length)
+{
+	char *bare[] = {BARE, NULL};
+	char *enough[] = {SERVER, "--listen", "127.0.0.1:0", "--store", "memory", "--max-slots", "1000", NULL};
+	char *few[] = {SERVER, "--listen", "127.0.0.1:0", "--store", "memory", "--max-slots", "10", NULL};
+	char *const *programs[PROGRAMS] = {bare, enough, few};
+	static const char *const names[PROGRAMS] = {"bare libmicrohttpd", "fairshared, slots enough", "fairshared, 10 slots"};
+	struct server servers[PROGRAMS];
+	struct load *loads[PROGRAMS];
+	double *pairs[PROGRAMS], *ratios[PROGRAMS];
+	size_t rounds = (size_t)(length / SLICE);
+
+	for (int i = 0; i < PROGRAMS; i++) {
+		servers[i] = start((char **)programs[i]);
+		loads[i] = load_open(servers[i].port);
+		pairs[i] = calloc(rounds, sizeof(double));
+		ratios[i] = calloc(rounds, sizeof(double));
+		load_run(loads[i], WARM_UP, true);
+	}
+	for (size_t round = 0; round < rounds; round++)
+		for (int i = 0; i < PROGRAMS; i++) {
+			pairs[i][round] = load_run(loads[i], SLICE, true);
+			ratios[i][round] = pairs[i][round] / pairs[0][round];
+		}
+	printf("acquire + release a second, %d connections, %d tenants (medians of %zu slices of %.0f ms; ratios of the same moment, "
+	       "with their quartiles)\n", CONNECTIONS, TENANTS, rounds, SLICE * 1000);
+	for (int i = 0; i < PROGRAMS; i++) {
+		qsort(pairs[i], rounds, sizeof(double), by_value);
+		qsort(ratios[i], rounds, sizeof(double), by_value);
+		printf("  %-25s %7.0f  ratio %.2f (%.2f to %.2f)\n", names[i], pairs[i][rounds / 2], ratios[i][rounds / 2],
+		       ratios[i][rounds / 4], ratios[i][rounds * 3 / 4]);
+		load_close(loads[i]);
+		stop(servers[i]);
+		free(pairs[i]);
+		free(ratios[i]);
+	}
+}
+
 int main(int argc, char **argv)
 {
 	double length = 5;
@@ -79,27 +120,7 @@ int main(int argc, char **argv)
 	}
 	many_files();
 
-	char *bare[] = {BARE, NULL};
-	char *enough[] = {SERVER, "--listen", "127.0.0.1:0", "--store", "memory", "--max-slots", "1000", NULL};
-	char *few[] = {SERVER, "--listen", "127.0.0.1:0", "--store", "memory", "--max-slots", "10", NULL};
-	double r[3] = {0};
-
-	/* Rounds of each in turn: a noisy machine hits all of them. */
-	for (int round = 0; round < ROUNDS; round++) {
-		char *const *programs[] = {bare, enough, few};
-
-		for (int i = 0; i < 3; i++) {
-			struct server s = start((char **)programs[i]);
-			double now = rate(s.port, length / ROUNDS, true);
-
-			r[i] = now > r[i] ? now : r[i];
-			stop(s);
-		}
-	}
-	printf("acquire + release a second, %d connections, %d tenants (best of %d rounds)\n", CONNECTIONS, TENANTS, ROUNDS);
-	printf("  bare libmicrohttpd      %8.0f\n", r[0]);
-	printf("  fairshared, slots enough %7.0f  ratio %.2f\n", r[1], r[1] / r[0]);
-	printf("  fairshared, 10 slots     %7.0f  ratio %.2f\n", r[2], r[2] / r[0]);
+	slices(length);
 	handoff(SERVER, parked);
 	return 0;
 }

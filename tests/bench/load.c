@@ -173,28 +173,48 @@ void register_tenants(int port)
 	close(c.fd);
 }
 
-double rate(int port, double length, bool awake)
-{
-	struct connection *all = calloc(CONNECTIONS, sizeof(*all));
-	struct epoll_event events[CONNECTIONS];
-	int epoll = epoll_create1(0);
-	long pairs = 0, refused = 0;
+struct load {
+	struct connection all[CONNECTIONS];
+	int epoll;
+};
 
-	if (!all || epoll < 0)
+struct load *load_open(int port)
+{
+	struct load *l = calloc(1, sizeof(*l));
+
+	if (!l || (l->epoll = epoll_create1(0)) < 0)
 		fail("epoll");
 	register_tenants(port);
 	for (int i = 0; i < CONNECTIONS; i++) {
-		struct epoll_event e = {.events = EPOLLIN, .data.ptr = &all[i]};
+		struct connection *c = &l->all[i];
+		struct epoll_event e = {.events = EPOLLIN, .data.ptr = c};
 
-		all[i] = (struct connection){.fd = dial(port), .tenant = i % TENANTS};
-		epoll_ctl(epoll, EPOLL_CTL_ADD, all[i].fd, &e);
-		ask(&all[i]);
+		*c = (struct connection){.fd = dial(port), .tenant = i % TENANTS};
+		epoll_ctl(l->epoll, EPOLL_CTL_ADD, c->fd, &e);
 	}
+	return l;
+}
 
-	double begin = seconds(), took;
+void load_close(struct load *l)
+{
+	for (int i = 0; i < CONNECTIONS; i++)
+		close(l->all[i].fd);
+	close(l->epoll);
+	free(l);
+}
 
-	while ((took = seconds() - begin) < length) {
-		int n = epoll_wait(epoll, events, CONNECTIONS, awake ? 0 : 1000);
+double load_run(struct load *l, double length, bool awake)
+{
+	struct epoll_event events[CONNECTIONS];
+	long pairs = 0, refused = 0;
+	int busy = CONNECTIONS;
+	double begin = seconds(), took = 0;
+
+	for (int i = 0; i < CONNECTIONS; i++)
+		ask(&l->all[i]);
+	while (busy > 0) {
+		int n = epoll_wait(l->epoll, events, CONNECTIONS, awake ? 0 : 1000);
+		bool over = took >= length;
 
 		for (int i = 0; i < n; i++) {
 			struct connection *c = events[i].data.ptr;
@@ -203,18 +223,28 @@ double rate(int port, double length, bool awake)
 			if (!status)
 				continue;
 			refused += status >= 300;
-			pairs += !c->acquiring;
+			pairs += !over && !c->acquiring;
 			remember(c);
-			ask(c);
+			if (over && !c->acquiring)
+				busy--;
+			else
+				ask(c);
 		}
+		if (!over)
+			took = seconds() - begin;
 	}
-	for (int i = 0; i < CONNECTIONS; i++)
-		close(all[i].fd);
-	close(epoll);
-	free(all);
 	if (refused)
 		printf("  %ld replies were refusals\n", refused);
 	return (double)pairs / took;
+}
+
+double rate(int port, double length, bool awake)
+{
+	struct load *l = load_open(port);
+	double pairs = load_run(l, length, awake);
+
+	load_close(l);
+	return pairs;
 }
 
 long resident_kib(pid_t pid)

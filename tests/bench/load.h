@@ -42,9 +42,14 @@ int call(struct connection *c, const char *path, const char *body);
 void register_tenants(int port);
 
 /*
- * rate returns acquire + release pairs a second over CONNECTIONS connections. An awake generator looks without sleeping, where there is a core for it: else
- * the server pays for waking it, which clients across a network do not cost it, and which is half of the noise.
+ * load_run returns the acquire + release pairs a second over CONNECTIONS connections, each of which ends its last pair
+ * before it returns. An awake generator looks without sleeping, where there is a core for it: else the server pays for
+ * waking it, which clients across a network do not cost it, and which is half of the noise.
  */
+struct load *load_open(int port);
+double load_run(struct load *l, double length, bool awake);
+void load_close(struct load *l);
+/* rate is one such run over connections of its own. */
 double rate(int port, double length, bool awake);
 /* take_leases leaves so many leases behind that last an hour. */
 void take_leases(int port, int count);

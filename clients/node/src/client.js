@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 import os from 'node:os';
 import process from 'node:process';
+import { inspect } from 'node:util';
 import { FairShareError, LeaseLostError } from './errors.js';
 import { Lease } from './lease.js';
 import { parseUrl } from './server.js';
@@ -12,6 +13,12 @@ function hostPid() {
 	return `${os.hostname().slice(0, 100)}:${process.pid}`;
 }
 
+/** A misspelt option would be left out in silence. */
+function refuse(unknown, who) {
+	for (const name of Object.keys(unknown))
+		throw new FairShareError('invalid-option', `${who} has no option ${name}: see the README for those it has.`);
+}
+
 /** A connection to fairshared for one tenant; all clients of a process share one thread and one batch of heartbeats. */
 export class FairShareClient {
 	#self;
@@ -21,7 +28,8 @@ export class FairShareClient {
 	#label;
 	#closed;
 
-	constructor({ url, tenant, pool, token, ttl, label } = {}) {
+	constructor({ url, tenant, pool, token, ttl, label, ...unknown } = {}) {
+		refuse(unknown, 'A client');
 		const { FAIRSHARE_URL, FAIRSHARE_TENANT, FAIRSHARE_POOL, FAIRSHARE_TOKEN } = process.env;
 		url ??= FAIRSHARE_URL;
 		if (!url)
@@ -39,9 +47,10 @@ export class FairShareClient {
 	}
 
 	/** Waits for a slot, or `slots` at once: for ever, for `timeout` seconds, or until `signal` is aborted. */
-	async acquire({ signal, timeout, tenant, pool = this.#pool, ttl = this.#ttl, label = this.#label, slots, priority, maxLease } = {}) {
-		if (timeout !== undefined && timeout !== null && !(timeout >= 0))
-			throw new FairShareError('invalid-option', `timeout is ${timeout}: it must be a number of seconds from 0, or left out to wait for ever.`);
+	async acquire({ signal, timeout, tenant, pool = this.#pool, ttl = this.#ttl, label = this.#label, slots, priority, maxLease, ...unknown } = {}) {
+		refuse(unknown, 'acquire');
+		if (timeout !== undefined && timeout !== null && !(typeof timeout === 'number' && timeout >= 0))
+			throw new FairShareError('invalid-option', `timeout is ${inspect(timeout)}: it must be a number of seconds from 0, or left out to wait for ever.`);
 		const want = { tenant_id: this.#tenantOf(tenant), pool, ttl_seconds: ttl, label, slots, priority, max_lease_seconds: maxLease };
 		signal?.throwIfAborted();
 		const granted = this.#ask('acquire', { want, timeout: timeout ?? undefined });

@@ -43,9 +43,9 @@ export class Lease extends EventTarget {
 			await ask('release', this.#client, { id: this.id });
 	}
 
-	/** Without this an EventTarget is shown without its members. */
+	/** An EventTarget would be shown without its members. */
 	[inspect.custom](depth, options) {
-		return `Lease ${inspect({ ...this }, options)}`;
+		return `Lease ${inspect(Object.fromEntries(Object.entries(this)), options)}`;
 	}
 
 	[Symbol.asyncDispose]() {

@@ -140,20 +140,23 @@ test('wrong options are refused with a sentence', (t) => {
 	assert.throws(() => new FairShareClient({ tenant: 'alice' }), { code: 'invalid-option', message: /FAIRSHARE_URL/ });
 	assert.throws(() => new FairShareClient({ url: 'localhost:8080' }), { code: 'invalid-option', message: /"localhost:8080".*http:\/\/host:port/ });
 	assert.throws(() => new FairShareClient({ url: 'http://127.0.0.1:1', token: 'a\nb' }), { code: 'invalid-option', message: /token/ });
+	assert.throws(() => new FairShareClient({ url: 'http://127.0.0.1:1', tenant_id: 'alice' }), { code: 'invalid-option', message: /no option tenant_id/ });
 	const client = new FairShareClient({ url: 'http://127.0.0.1:1' });
 	t.after(() => client.close());
 	return Promise.all([
 		assert.rejects(client.acquire(), { code: 'invalid-option', message: /FAIRSHARE_TENANT/ }),
 		assert.rejects(client.acquire({ tenant: 'alice', timeout: -1 }), { code: 'invalid-option', message: /timeout is -1/ }),
-		assert.rejects(client.acquire({ tenant: 'alice', timeout: '5 s' }), { code: 'invalid-option', message: /timeout is 5 s/ }),
+		assert.rejects(client.acquire({ tenant: 'alice', timeout: '5' }), { code: 'invalid-option', message: /timeout is '5'/ }),
+		assert.rejects(client.withLease(() => {}, { tenant: 'alice', max_lease: 5 }), { code: 'invalid-option', message: /no option max_lease/ }),
 		assert.rejects(client.stats(), { code: 'no-answer' }),
 	]);
 });
 
-test('the README shows the example that is tested', async () => {
-	const folder = new URL('../../../clients/node/', import.meta.url);
-	const [readme, example] = await Promise.all(['README.md', 'example/pages.js'].map((name) => readFile(new URL(name, folder), 'utf8')));
-	assert(readme.includes(`\`\`\`js\n${example.slice(example.indexOf('\n') + 1)}\`\`\``));
+test('the README shows the examples that are tested', async () => {
+	const read = (name) => readFile(new URL(`../../../clients/node/${name}`, import.meta.url), 'utf8');
+	const readme = await read('README.md');
+	for (const example of [await read('example/pages.js'), await read('example/farm.js')])
+		assert(readme.includes(`\`\`\`js\n${example.slice(example.indexOf('\n') + 1)}\`\`\``));
 });
 
 test('the version is the one of package.json', async () => {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The example that opens pages of a real Chromium: how many are open the browser says itself, over CDP.
+// The examples that open pages of a real Chromium: how many are open the browser says itself, over CDP.
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -13,7 +13,6 @@ import { serve, until } from './server.js';
 
 const folder = new URL('../../../clients/node/', import.meta.url);
 const { chromium } = createRequire(folder)('playwright-core');
-const example = fileURLToPath(new URL('example/pages.js', folder));
 const CHROMIUM = process.env.CHROMIUM ?? '/usr/bin/chromium';
 const SLOTS = 4;
 
@@ -56,15 +55,19 @@ async function site(t, delay) {
 	return (count) => Array.from({ length: count }, (_, number) => `http://127.0.0.1:${server.address().port}/${number}`);
 }
 
-/** Runs the example for a tenant. */
-function worker(t, server, browser, tenant, pages) {
-	const child = spawn(process.execPath, [example, browser.url, ...pages], {
+/** Runs an example for a tenant. */
+function run(t, server, tenant, example, urls) {
+	const child = spawn(process.execPath, [fileURLToPath(new URL(`example/${example}`, folder)), ...urls], {
 		stdio: ['ignore', 'pipe', 'inherit'], env: { ...process.env, FAIRSHARE_URL: server.url, FAIRSHARE_TENANT: tenant },
 	});
 	t.after(() => child.kill('SIGKILL'));
 	let output = '';
 	child.stdout.on('data', (data) => output += data);
 	return { child, done: once(child, 'close').then(([code]) => ({ code, titles: output.match(/page \d+/g) ?? [] })) };
+}
+
+function worker(t, server, browser, tenant, pages) {
+	return run(t, server, tenant, 'pages.js', [browser.url, ...pages]);
 }
 
 /** Holds all slots until `condition()` is true, so that all begin at once. */
@@ -128,4 +131,16 @@ test('the slots of a worker that is killed are free after one ttl', async (t) =>
 	assert.deepEqual(await other.done.then(({ code, titles }) => [code, titles.length]), [0, 4]);
 	assert.equal((await server.stats()).expired_total, SLOTS);
 	assert(browser.most <= SLOTS, `${browser.most} pages were open at once`);
+});
+
+test('each slot is a browser of its own: the lease tells its address', async (t) => {
+	const server = await serve(t, '--max-slots', '2');
+	const browsers = [await browse(t), await browse(t)];
+	const body = JSON.stringify({ slot_urls: browsers.map(({ url }) => url) });
+	assert.equal((await fetch(`${server.url}/pools/default`, { method: 'PATCH', body })).status, 200);
+	const pages = await site(t, 0.1);
+	const { code, titles } = await run(t, server, 'alice', 'farm.js', pages(6)).done;
+	assert.deepEqual([code, titles.length], [0, 6]);
+	assert.deepEqual(browsers.map(({ most }) => most), [1, 1]);
+	assert.equal(browsers[0].opened + browsers[1].opened, 6);
 });

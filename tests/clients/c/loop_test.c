@@ -307,6 +307,8 @@ Test(client_loop, a_lease_is_asked_back_once_until_the_wish_is_over)
 		}
 	}
 	cr_expect_eq(program.lost, 0);
+	fairshare_loop_release(program.leases[0], NULL, NULL);
+	fairshare_loop_release(program.leases[1], NULL, NULL);
 	finish(&program);
 }
 

@@ -90,12 +90,17 @@ static unsigned readiness(void)
 	return status;
 }
 
-/* settle lets all that is under way end; the disk is well. */
+static bool is_settled(void)
+{
+	return !commit_pending(machine.commit) && !commit_holds(machine.commit);
+}
+
+/* settle lets all that is under way end, also a failure of before; the disk is well. */
 static bool settle(void)
 {
-	for (unsigned i = 0; commit_pending(machine.commit) && i < 100 && !crash_is_dead(); i++) {
+	for (unsigned i = 0; !is_settled() && i < 100 && !crash_is_dead(); i++) {
 		step(true);
-		if (commit_pending(machine.commit))
+		if (!is_settled())
 			pass(100 * MS);
 	}
 	return !crash_is_dead();

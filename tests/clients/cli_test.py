@@ -828,6 +828,7 @@ class Terminals(Case):
         terminal.until("Stopped")
         terminal.type("fg\n")
         terminal.until("sleep 100")
+        until(lambda: os.tcgetpgrp(terminal.fd) != terminal.pid, "the job has the terminal again")
         terminal.type("\x03")
         until(lambda: self.server.active() == 0, "the slot is given back")
         terminal.type("exit\n")

@@ -318,11 +318,10 @@ static uint32_t free_beside_saving(const struct pool *p)
 	return pool_free_slots(p) - turns_saved(p);
 }
 
-static int64_t usable_beside_saving(const struct pool *p, const struct tenant *t, uint32_t slots)
+/* Free and not kept for others beside what is saved. */
+static int64_t unreserved_for(const struct pool *p, const struct tenant *t, uint32_t slots)
 {
-	uint32_t against = kept_against(slots, kept_beside_saving(p, t), all_kept_beside_saving(p));
-
-	return (int64_t)free_beside_saving(p) - against;
+	return (int64_t)pool_free_slots(p) - kept_against(slots, kept_beside_saving(p, t), all_kept_beside_saving(p));
 }
 
 uint32_t turns_reserved(const struct pool *p)
@@ -482,6 +481,7 @@ enum fair_wait turns_reason(const struct lease *l)
 	const struct tenant *t = l->tenant;
 	const struct pool *p = t->pool;
 	uint32_t active = tenant_counts(t).active;
+	int64_t unreserved = unreserved_for(p, t, l->slots);
 	struct turn turn;
 
 	if (!lease_is_present(l))
@@ -494,10 +494,9 @@ enum fair_wait turns_reason(const struct lease *l)
 		return FAIR_WAIT_AT_CAP;
 	if (turn.limit > policy_of(p)->limit(p))
 		return FAIR_WAIT_AT_SHARE;
-	if (pool_free_slots(p) >= l->slots && usable_for(p, t, l->slots) < l->slots)
+	if (pool_free_slots(p) >= l->slots && unreserved < l->slots)
 		return FAIR_WAIT_RESERVED;
-	if (usable_for(p, t, l->slots) >= l->slots && p->saver && p->saver != l &&
-		usable_beside_saving(p, t, l->slots) < l->slots)
+	if (unreserved >= l->slots && p->saver && p->saver != l && unreserved - turns_saved(p) < l->slots)
 		return FAIR_WAIT_SAVING;
 	return p->slots.only_resting > 0 && free_or_resting(p) >= l->slots ? FAIR_WAIT_RESTING : FAIR_WAIT_POOL_FULL;
 }

@@ -143,6 +143,29 @@ Test(place, saving_while_what_is_free_is_saved_for_a_big_request)
 	world_destroy(w);
 }
 
+/* What is saved counts as held by its tenant: then its reserve keeps nothing any more, as /stats says, too. */
+Test(place, saving_where_what_is_reserved_is_saved)
+{
+	struct world *w = max_min(4);
+	struct exchange *b, *d;
+
+	expect_status(ask(w, "PATCH /tenants/alice", "{\"reserved_slots\":2}"), 200);
+	b = acquire(w, "bob", "", NULL);
+	expect_status(acquire(w, "bob", "", NULL), 201);
+	expect_text(acquire(w, "carol", TRY, NULL), "reason", "reserved");
+	acquire(w, "alice", ",\"slots\":4,\"label\":\"big\"", NULL);
+	expect_status(lease(w, "DELETE", b, "", NULL), 204);
+	d = acquire(w, "dave", "", NULL);
+	expect_status(d, 201);
+	expect_text(acquire(w, "carol", TRY, NULL), "reason", "reserved");
+	pass(w, 5 * S);
+	expect_stat(w, "saved_slots", 2);
+	expect_stat(w, "reserved_slots", 0);
+	expect_text(acquire(w, "carol", TRY, NULL), "reason", "saving");
+	expect_waiter(w, "big", "pool-full", 1, 0);
+	world_destroy(w);
+}
+
 Test(place, resting_while_enough_slots_rest)
 {
 	struct world *w = world_create((struct world_config){.max_slots = 2});

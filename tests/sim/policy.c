@@ -120,22 +120,34 @@ static uint32_t kept_against(const struct model *m, const struct model_lease *l)
 	return l->slots <= kept_for(m, l->pool, l->tenant) ? 0 : kept_for_others(m, l->pool, l->tenant);
 }
 
-/* Free, not reserved for others, not being saved for another request, not resting. */
-static uint32_t usable(const struct model *m, const struct model_lease *l)
+static uint32_t saved_for_another(const struct model *m, const struct model_lease *l)
+{
+	const struct model_lease *saver = model_saver(m, l->pool);
+
+	return saver && saver != l ? model_saved(m, l->pool) : 0;
+}
+
+/* What is saved counts as held by its tenant: so much less is kept for that. */
+static uint32_t kept_beside_saving(const struct model *m, const struct model_lease *l)
 {
 	const struct model_lease *saver = model_saver(m, l->pool);
 	uint32_t own = kept_for(m, l->pool, l->tenant), others = kept_for_others(m, l->pool, l->tenant), saved, kept;
 
 	if (!saver || saver == l)
-		return above(free_slots(m, l->pool, false), kept_against(m, l));
-	/* What is saved counts as held by its tenant: so much less is kept for that. */
+		return kept_against(m, l);
 	saved = model_saved(m, l->pool);
 	kept = kept_for(m, l->pool, saver->tenant);
 	if (saver->tenant == l->tenant)
 		own = above(own, saved);
 	else
 		others = others - kept + above(kept, saved);
-	return above(free_slots(m, l->pool, false), saved + (l->slots <= own ? 0 : others));
+	return l->slots <= own ? 0 : others;
+}
+
+/* Free, not reserved for others, not being saved for another request, not resting. */
+static uint32_t usable(const struct model *m, const struct model_lease *l)
+{
+	return above(free_slots(m, l->pool, false), saved_for_another(m, l) + kept_beside_saving(m, l));
 }
 
 /* It would not be, were all reserves kept against it. */
@@ -330,7 +342,7 @@ enum fair_wait model_reason(const struct model *m, const struct model_lease *l)
 	const struct model_pool *p = &m->pools[l->pool];
 	const struct model_lease *saver = model_saver(m, l->pool);
 	uint32_t rested = free_slots(m, l->pool, false), resting = free_slots(m, l->pool, true);
-	uint32_t unreserved = above(rested, kept_against(m, l));
+	uint32_t unreserved = above(rested, kept_beside_saving(m, l));
 
 	if (!present(l))
 		return FAIR_WAIT_ABSENT;

@@ -102,7 +102,8 @@ static void clear_line(void)
 static void show_place(void *data, const struct fairshare_place *place)
 {
 	struct winsize window = {.ws_col = 0};
-	char waited[DURATION_TEXT];
+	char waited[DURATION_TEXT], estimate[DURATION_TEXT];
+	char more[DURATION_TEXT + 16] = "";
 	char *line;
 	int columns;
 
@@ -110,8 +111,11 @@ static void show_place(void *data, const struct fairshare_place *place)
 	ioctl(STDERR_FILENO, TIOCGWINSZ, &window);
 	columns = window.ws_col > 1 ? window.ws_col - 1 : 79;
 	duration_text(place->waited_seconds, waited);
-	if (asprintf(&line, "fairshare: waiting for %s: %llu in the tenant's line, %llu ahead in the pool, %s", waited,
-				 (unsigned long long)place->position, (unsigned long long)place->ahead, place->reason) < 0)
+	duration_text(place->estimated_wait_seconds, estimate);
+	if (place->estimated_wait_seconds >= 0)
+		snprintf(more, sizeof(more), ", about %s more", estimate);
+	if (asprintf(&line, "fairshare: waiting for %s%s: %llu in the tenant's line, %llu ahead in the pool, %s", waited,
+				 more, (unsigned long long)place->position, (unsigned long long)place->ahead, place->reason) < 0)
 		return;
 	fprintf(stderr, "\r%.*s\033[K", columns, line);
 	line_shown = true;

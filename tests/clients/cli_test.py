@@ -798,6 +798,12 @@ class Terminals(Case):
         self.assertIn("\r\033[K", terminal.until("done\r\n"))
         self.assertEqual(terminal.end(), 0)
 
+    def test_estimate(self):
+        """From how long slots were held before."""
+        self.fairshare("run", "sleep", "0.5")
+        self.server.take()
+        self.terminal("run", "true", columns=120).until("more: 1 in the tenant's line, 0 ahead in the pool")
+
     def test_nothing_is_shown_elsewhere(self):
         held = self.server.take()
         process = self.start("run", "true")

@@ -134,11 +134,13 @@ static void back_off(struct fairshare_waiting *waiting, const struct exchange *e
 static void tell_place(struct fairshare_waiting *waiting, const json_t *json)
 {
 	const char *reason = json_string_value(json_object_get(json, "reason"));
+	const json_t *estimate = json_object_get(json, "estimated_wait_seconds");
 	struct fairshare_place place = {
 		.position = (uint64_t)json_integer_value(json_object_get(json, "position")),
 		.ahead = (uint64_t)json_integer_value(json_object_get(json, "ahead")),
 		.reason = reason != NULL ? reason : "",
 		.waited_seconds = ns_to_seconds(fairshare_now_ns() - waiting->begun_ns),
+		.estimated_wait_seconds = estimate != NULL ? json_number_value(estimate) : -1,
 	};
 
 	if (waiting->options.progress != NULL && place.position > 0)

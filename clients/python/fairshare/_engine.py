@@ -485,7 +485,8 @@ class Acquire:
         if isinstance(last, Unreachable):
             return NoSlotError(f"No slot in time: {last}.")
         body = last.body if isinstance(last.body, dict) else {}
-        return NoSlotError(f"No slot in time: {last.detail}", reason=body.get("reason"), position=body.get("position"))
+        told = {name: body.get(name) for name in ("reason", "position", "estimated_wait_seconds")}
+        return NoSlotError(f"No slot in time: {last.detail}", **told)
 
 
 _engine: Engine | None = None

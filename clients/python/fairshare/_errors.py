@@ -25,12 +25,22 @@ class TenantHasActiveSlotsError(FairShareError):
 
 
 class NoSlotError(FairShareError, TimeoutError):
-    """The caller's own time ran out before a slot was free; `reason` and `position` as the server told them last."""
+    """The caller's own time ran out before a slot was free; `reason`, `position` in the tenant's line, and how long it might
+    still have taken, as the server told them last.
+    """
 
-    def __init__(self, message: str, *, reason: str | None = None, position: int | None = None) -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        reason: str | None = None,
+        position: int | None = None,
+        estimated_wait_seconds: float | None = None,
+    ) -> None:
         super().__init__(message, code="no-slot", status=429)
         self.reason = reason
         self.position = position
+        self.estimated_wait_seconds = estimated_wait_seconds
 
 
 class LeaseLostError(FairShareError):

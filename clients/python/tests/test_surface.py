@@ -178,6 +178,7 @@ class Surface(WithServer):
                 async with self.semaphore.acquire("alice", timeout=timeout):
                     pass
             self.assertEqual((caught.exception.reason, caught.exception.position), ("at-share", 1))
+            self.assertIsNone(caught.exception.estimated_wait_seconds)  # nothing was held before
         with self.assertRaisesRegex(ValueError, "timeout is -1"):
             async with self.semaphore.acquire("alice", timeout=-1):
                 pass

@@ -232,10 +232,16 @@ Test(client, the_place_in_line_is_told_while_an_acquire_waits)
 	cr_expect_eq(seen.place.ahead, 1);
 	cr_expect_str_eq(seen.reason, "at-share");
 	cr_expect(seen.place.waited_seconds > 0.9 && seen.place.waited_seconds < 4);
+	cr_expect(seen.place.estimated_wait_seconds < 0, "nothing was held yet");
 	cr_expect(pthread_equal(seen.thread, pthread_self()));
 	cr_expect_str_eq(error.code, "no-slot");
 	cr_expect_eq(error.status, 429);
 	conn_close(first);
+	cr_expect(fairshare_release(held, NULL) == FAIRSHARE_OK);
+	held = take(client);
+	acquire_options.timeout_seconds = 1.5;
+	cr_assert(fairshare_acquire(client, &acquire_options, &lease, &error) == FAIRSHARE_E_NO_SLOT);
+	cr_expect(seen.place.estimated_wait_seconds > 0, "the first was held for some seconds");
 	cr_expect(fairshare_release(held, NULL) == FAIRSHARE_OK);
 	fairshare_close(client);
 	server_stop(server);

@@ -149,6 +149,7 @@ struct fairshare_place {
 	uint64_t ahead;		   /* waiters of the pool that came earlier */
 	const char *reason;	   /* why it waits: "at-share", "pool-full", … of openapi.yaml; valid during the callback */
 	double waited_seconds; /* since the acquire began */
+	double estimated_wait_seconds; /* until the grant, from how long slots were held of late; negative: not known */
 };
 
 /*

@@ -355,8 +355,9 @@ bool fair_key_find(const struct fair *f, const char *pool, const char *tenant, c
 /*
  * fair_heartbeat renews an active lease for its ttl from now, and claims it; ttl_ns > 0 sets a new ttl. The view of the lease
  * tells from then on whether it is asked back (reclaim_ns): when its tenant holds more than its share, older leases of the
- * tenant have all of it, and another tenant's request would be granted if there were slots. It is wished back within one
- * ttl of the first heartbeat that was told so; nothing is taken by force, and when it is over later ones tell so.
+ * tenant have all of it, and another tenant's request would be granted if there were slots (under max-min: one that has
+ * less for its weight with one slot more, too). It is wished back within one ttl of the first heartbeat that was told so;
+ * nothing is taken by force, and when it is over later ones tell so.
  * FAIR_E_LEASE_NOT_FOUND, FAIR_E_LEASE_ENDED, FAIR_E_LEASE_PENDING.
  */
 FAIR_MUST_CHECK enum fair_err fair_heartbeat(struct fair *f, uint64_t now, const struct fair_id *id, uint64_t ttl_ns);

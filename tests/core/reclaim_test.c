@@ -152,3 +152,51 @@ Test(reclaim, nothing_is_asked_back_while_the_pool_is_held_or_drains)
 					  "[30] a4 active token 4 until 1030\n"
 					  "[40] a4 active token 4 until 1040 wished back by 1040\n");
 }
+
+/* Three slots for two tenants: who has waited longest has a share of two. What the other gave back it would soon be asked for. */
+Test(reclaim, nothing_is_asked_back_that_evens_nothing_out)
+{
+	story("pool p slots=3 policy=max-min\n"
+		  "0 register a\n"
+		  "0 register b\n"
+		  "0 register c\n"
+		  "0 acquire a1 a ttl=9000\n"
+		  "0 acquire a2 a ttl=9000\n"
+		  "0 acquire b1 b ttl=9000\n"
+		  "1 acquire b2 b\n"
+		  "2 acquire a3 a\n"
+		  "2000 heartbeat a1\n"
+		  "2000 heartbeat a2\n"
+		  "2000 show a2\n"
+		  "3000 acquire c1 c\n"
+		  "4000 heartbeat a2\n"
+		  "4000 show a2\n",
+		  "[0] a granted a1 slot 0 (share 1/3)\n"
+		  "[0] a granted a2 slot 1 (share 2/3)\n"
+		  "[0] b granted b1 slot 2 (share 1/1)\n"
+		  "[2000] a2 active token 2 until 11000\n"
+		  "[4000] a2 active token 2 until 13000 wished back by 13000\n");
+}
+
+/* By weight: b of weight 3 has less for it with three slots than a with two. */
+Test(reclaim, what_evens_out_goes_by_weight)
+{
+	story("pool p slots=4 policy=max-min\n"
+		  "0 register a\n"
+		  "0 register b\n"
+		  "0 policy b weight=3000\n"
+		  "0 acquire a1 a ttl=9000\n"
+		  "0 acquire a2 a ttl=9000\n"
+		  "0 acquire b1 b ttl=9000\n"
+		  "0 acquire b2 b ttl=9000\n"
+		  "1 acquire a3 a\n"
+		  "2 acquire b3 b\n"
+		  "2000 heartbeat a1\n"
+		  "2000 heartbeat a2\n"
+		  "2000 show a2\n",
+		  "[0] a granted a1 slot 0 (share 1/4)\n"
+		  "[0] a granted a2 slot 1 (share 2/4)\n"
+		  "[0] b granted b1 slot 2 (share 1/1)\n"
+		  "[0] b granted b2 slot 3 (share 2/1)\n"
+		  "[2000] a2 active token 2 until 11000 wished back by 11000\n");
+}

@@ -147,7 +147,8 @@ static void change_time(uint64_t *time, uint64_t given)
 		*time = given;
 }
 
-/* change_urls takes those of the body, in memory to be freed; false: it was answered. */
+/* change_urls takes those of the body, in memory to be freed; false: it was answered. A pool that only shrinks keeps those
+ * of its slots. */
 static bool change_urls(struct api *api, struct call *call, struct api_pool *pool, uint32_t old_count,
 						const char ***ret_urls)
 {
@@ -155,7 +156,7 @@ static bool change_urls(struct api *api, struct call *call, struct api_pool *poo
 	size_t count = json_array_size(given);
 
 	*ret_urls = NULL;
-	if (given == NULL && pool->slot_urls != NULL && old_count != pool->core.max_slots) {
+	if (given == NULL && pool->slot_urls != NULL && old_count < pool->core.max_slots) {
 		decode_refuse_member(api, call, "/max_slots",
 							 "the pool has slot_urls for %u slots: send slot_urls with %u, or null for none", old_count,
 							 pool->core.max_slots);

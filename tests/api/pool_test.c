@@ -214,6 +214,22 @@ Test(pool, a_slot_past_the_end_has_no_address)
 	world_destroy(w);
 }
 
+Test(pool, that_shrinks_keeps_the_addresses_of_its_slots)
+{
+	struct world *w = world_create((struct world_config){0});
+	struct exchange *e;
+
+	expect_status(ask(w, PUT, "{\"max_slots\":3,\"slot_urls\":[\"a:0\",\"a:1\",\"a:2\"]}"), 201);
+	w->audit[0] = '\0';
+	e = ask(w, "PATCH /pools/farm", "{\"max_slots\":2}");
+	expect_status(e, 200);
+	cr_expect(json_array_size(json_object_get(e->json, "slot_urls")) == 2);
+	cr_expect_str_eq(url_of(e, 1), "a:1");
+	cr_expect_str_eq(w->audit, "resize pool=farm key=max_slots was=3 is=2\nset pool=farm key=slot_urls count=2\n");
+	expect_fault(ask(w, "PATCH /pools/farm", "{\"max_slots\":3}"), "/max_slots");
+	world_destroy(w);
+}
+
 Test(pool, addresses_are_as_many_as_slots)
 {
 	static const char *const rows[][2] = {

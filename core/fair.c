@@ -143,12 +143,12 @@ bool fair_next_event(struct fair *f, struct fair_event *ret)
 
 /* ---- work ---- */
 
-static bool grant_one(struct fair *f)
+static bool grant_one(struct fair *f, uint32_t *budget)
 {
 	while (f->dirty) {
 		struct pool *p = f->dirty;
 
-		if (pool_grant_one(f, p))
+		if (pool_grant_one(f, p, budget))
 			return true;
 		p->dirty = false;
 		DL_DELETE2(f->dirty, p, dirty_prev, dirty_next);
@@ -217,7 +217,7 @@ static void work(struct fair *f, uint32_t budget)
 	for (; budget > 0; budget--) {
 		if (f->event_count + EVENTS_RESERVE > f->event_max)
 			return;
-		if (turns_refuse_one(f) || grant_one(f) || tenant_doom_one(f) || sweep_one(f) || turns_due(f) ||
+		if (turns_refuse_one(f) || grant_one(f, &budget) || tenant_doom_one(f) || sweep_one(f) || turns_due(f) ||
 		    pool_rest_due(f) || lease_due(f, due) || forget_due(f, due) || tenant_due(f, due) || pool_work_one(f))
 			continue;
 		f->more = false;

@@ -156,7 +156,7 @@ struct tenant {
 	uint64_t turns_epoch;       /* of the tree that it stands in */
 	struct turn turn;
 	struct tenant *first_turn, *first_unpassed;
-	uint32_t least_limit, most_limit;
+	uint32_t least_limit, least_unpassed_limit;
 	RB_ENTRY(tenant) in_passed;
 	uint64_t passed_ns;         /* of its first waiter, with its number, as it stands in the tree; FAIR_NEVER: in none */
 	uint64_t passed_number;
@@ -411,7 +411,7 @@ uint32_t tenant_share(const struct tenant *t);
 uint32_t pool_free_slots(const struct pool *p);           /* free, in service and rested; none while a debt is paid */
 uint32_t pool_room(const struct pool *p);                 /* those of them that could be granted, whoever asks */
 struct tenant *pool_turn(const struct pool *p);           /* whose request is next, were there slots; NULL: nobody's */
-bool pool_grant_one(struct fair *f, struct pool *p);      /* turns.c */
+bool pool_grant_one(struct fair *f, struct pool *p, uint32_t *budget);   /* turns.c: less what is used beyond one unit */
 uint64_t pool_work_deadline(const struct fair *f);
 bool pool_work_one(struct fair *f);                       /* a slice of what policies work out; false when none is left */
 void pool_slot_rests(struct fair *f, struct pool *p, uint32_t slot, uint64_t since);

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Who is granted next. The first waiters of the tenants that may be granted stand in one tree, ordered by need; each
- * node has the first turn of its subtree, the first turn that was not passed over yet, and the least and largest limit.
- * One walk down to the largest need that fits finds the first turn of all that fit. Only where needs differ and a limit
+ * node has the first turn of its subtree and the least limit, of all and of those that were not passed over yet. One
+ * walk down to the largest need that fits finds the first turn of all that fit. Only where needs differ and a limit
  * cuts through several of them (requests of several sizes, under policy equal or short of the reserves) does it look
- * into more than one path.
+ * into more than one path: of each size, at most, the one along its limit.
  */
 #include "policy.h"
 
@@ -52,7 +52,8 @@ static void sum_alone(struct tenant *t)
 {
 	t->first_turn = t;
 	t->first_unpassed = is_passed(t) ? NULL : t;
-	t->least_limit = t->most_limit = t->turn.limit;
+	t->least_limit = t->turn.limit;
+	t->least_unpassed_limit = is_passed(t) ? UINT32_MAX : t->turn.limit;
 }
 
 static void sum_turns(struct tenant *t)
@@ -70,8 +71,8 @@ static void sum_turns(struct tenant *t)
 			t->first_unpassed = side[i]->first_unpassed;
 		if (side[i]->least_limit < t->least_limit)
 			t->least_limit = side[i]->least_limit;
-		if (side[i]->most_limit > t->most_limit)
-			t->most_limit = side[i]->most_limit;
+		if (side[i]->least_unpassed_limit < t->least_unpassed_limit)
+			t->least_unpassed_limit = side[i]->least_unpassed_limit;
 	}
 }
 
@@ -88,26 +89,22 @@ static void sum_up(struct tenant *t)
 struct search {
 	int64_t room;
 	uint32_t limit;
-	bool unpassed; /* only those that were not passed over yet */
 	struct tenant *best;
 };
 
 static void look(struct search *s, struct tenant *t)
 {
-	if (t && t->turn.limit <= s->limit && !(s->unpassed && is_passed(t)) &&
-		(!s->best || before(&t->turn, &s->best->turn)))
+	if (t && t->turn.limit <= s->limit && (!s->best || before(&t->turn, &s->best->turn)))
 		s->best = t;
 }
 
 /* All needs below t fit. */
 static void search_fitting(struct search *s, struct tenant *t)
 {
-	struct tenant *first = !t ? NULL : s->unpassed ? t->first_unpassed : t->first_turn;
-
-	if (!first || t->least_limit > s->limit || (s->best && !before(&first->turn, &s->best->turn)))
+	if (!t || t->least_limit > s->limit || (s->best && !before(&t->first_turn->turn, &s->best->turn)))
 		return;
-	if (first->turn.limit <= s->limit) {
-		s->best = first;
+	if (t->first_turn->turn.limit <= s->limit) {
+		s->best = t->first_turn;
 		return;
 	}
 	look(s, t);
@@ -115,9 +112,9 @@ static void search_fitting(struct search *s, struct tenant *t)
 	search_fitting(s, RB_RIGHT(t, in_turns));
 }
 
-static struct tenant *first_turn(const struct pool *p, int64_t room, uint32_t limit, bool unpassed)
+static struct tenant *first_turn(const struct pool *p, int64_t room, uint32_t limit)
 {
-	struct search s = {.room = room, .limit = limit, .unpassed = unpassed};
+	struct search s = {.room = room, .limit = limit};
 	struct tenant *t = RB_ROOT(&p->turns);
 
 	while (t) {
@@ -134,7 +131,7 @@ static struct tenant *first_turn(const struct pool *p, int64_t room, uint32_t li
 
 struct tenant *pool_turn(const struct pool *p)
 {
-	return first_turn(p, INT64_MAX, policy_of(p)->limit(p), false);
+	return first_turn(p, INT64_MAX, policy_of(p)->limit(p));
 }
 
 /* ---- who was passed over ---- */
@@ -382,19 +379,32 @@ static bool saver_may_take(const struct pool *p)
 		   usable_for(p, t, p->saver->slots) >= p->saver->slots;
 }
 
-/* A grant passes over all turns before its own that did not fit: each is marked once, one after the other. */
-static bool pass_over_one(struct fair *f, struct pool *p, const struct tenant *granted)
+/* A grant passes over all turns before its own that did not fit: each is marked once, for a unit of the budget. */
+struct passing {
+	struct pool *pool;
+	const struct turn *granted;
+	uint32_t limit, budget;
+	uint64_t now;
+};
+
+static void pass_over(struct passing *x, struct tenant *t)
 {
-	struct tenant *t = first_turn(p, INT64_MAX, policy_of(p)->limit(p), true);
+	uint32_t budget = x->budget;
 
-	if (!t || !before(&t->turn, &granted->turn))
-		return false;
+	if (x->budget == 0 || !t || !t->first_unpassed || t->least_unpassed_limit > x->limit ||
+		!before(&t->first_unpassed->turn, x->granted))
+		return;
+	pass_over(x, RB_LEFT(t, in_turns));
+	pass_over(x, RB_RIGHT(t, in_turns));
+	if (x->budget > 0 && !is_passed(t) && t->turn.limit <= x->limit && before(&t->turn, x->granted)) {
+		struct lease *l = tenant_first_present(t);
 
-	struct lease *l = tenant_first_present(t);
-
-	l->passed_ns = f->now;
-	turns_set(p, t, l, tenant_counts(t).active);
-	return true;
+		x->budget--;
+		l->passed_ns = x->now;
+		passed_set(x->pool, t, l);
+	}
+	if (x->budget < budget)
+		sum_turns(t);
 }
 
 /* Short of what is kept, only requests within what is kept for their own tenants fit, into all that is free. */
@@ -403,23 +413,31 @@ static struct tenant *next_turn(const struct pool *p)
 	uint32_t left = free_beside_saving(p), kept = all_kept_beside_saving(p);
 
 	if (left < kept)
-		return first_turn(p, 0, left, false);
-	return first_turn(p, left - kept, policy_of(p)->limit(p), false);
+		return first_turn(p, 0, left);
+	return first_turn(p, left - kept, policy_of(p)->limit(p));
 }
 
-static bool grant_next(struct fair *f, struct pool *p)
+static bool grant_next(struct fair *f, struct pool *p, uint32_t *budget)
 {
 	struct tenant *t = next_turn(p);
+	struct passing x;
 
 	if (!t)
 		return false;
-	p->passing = pass_over_one(f, p, t);
-	if (!p->passing)
-		lease_grant(f, tenant_first_present(t));
+	x = (struct passing){
+		.pool = p, .granted = &t->turn, .limit = policy_of(p)->limit(p), .budget = *budget, .now = f->now};
+	pass_over(&x, RB_ROOT(&p->turns));
+	p->passing = x.budget == 0;
+	if (p->passing) {
+		*budget = 1;
+		return true;
+	}
+	*budget = x.budget;
+	lease_grant(f, tenant_first_present(t));
 	return true;
 }
 
-bool pool_grant_one(struct fair *f, struct pool *p)
+bool pool_grant_one(struct fair *f, struct pool *p, uint32_t *budget)
 {
 	if (renew_one(f, p))
 		return true;
@@ -429,7 +447,7 @@ bool pool_grant_one(struct fair *f, struct pool *p)
 	if (pool_room(p) == 0)
 		return false;
 	if (!saver_may_take(p))
-		return grant_next(f, p);
+		return grant_next(f, p, budget);
 	lease_grant(f, p->saver);
 	return true;
 }

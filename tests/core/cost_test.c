@@ -146,3 +146,78 @@ Test(faults, the_cost_of_a_heartbeat_and_a_place_does_not_grow_with_the_tenants)
 	/* The logarithm of 10 000 is four times that of 10. */
 	cr_assert_leq(of_many, 4 * of_few, "%" PRIu64 " basic blocks with 10 tenants, %" PRIu64 " with 10 000", of_few, of_many);
 }
+
+#define SHARE 60
+
+static bool share_of_all(uint32_t max_slots, uint32_t num_demanding, void *context, uint64_t *ret)
+{
+	(void)max_slots;
+	(void)num_demanding;
+	(void)context;
+	*ret = SHARE;
+	return true;
+}
+
+static void ask(struct line *line, uint32_t tenant, uint32_t slots, struct fair_id *ret)
+{
+	char name[16];
+	struct fair_acquired got;
+	uint64_t id[2] = {++line->number * UINT64_C(0x9e3779b97f4a7c15), line->number};
+	struct fair_request r = {
+		.pool = "p", .tenant = name, .label = "", .ttl_ns = 1000, .slots = slots, .wait = true, .auto_register = true};
+
+	snprintf(name, sizeof(name), "t%" PRIu32, tenant);
+	memcpy(r.id.bytes, id, sizeof(id));
+	cr_assert_eq(fair_acquire(line->fair, 0, &r, &got), FAIR_OK);
+	drain(line);
+	*ret = r.id;
+}
+
+/*
+ * Each tenant holds some slots of a full pool and asks for more, half of them for more than their share lets them have.
+ * A slot is given back that only the youngest can take: it passes over all those that want more than that.
+ */
+static uint64_t blocks_of_passing_over(uint32_t tenants, bool one_size)
+{
+	struct fair_config config = fair_config_default();
+	struct fair_pool_config pool = {.pool = "p",
+									.max_slots = 1,
+									.min_share = 1,
+									.max_waiting = UINT32_MAX,
+									.tenant_max_waiting = UINT32_MAX,
+									.pass_over_ns = 500,
+									.calculator = share_of_all};
+	struct line line = {.fair = fair_create(&config), .tenants = tenants};
+	struct fair_id last, youngest;
+	struct fair_lease_view view;
+	uint64_t before;
+
+	for (uint32_t t = 0; t < tenants; t++)
+		pool.max_slots += 1 + t * 7919 % (SHARE - 1);
+	cr_assert_eq(fair_pool_add(line.fair, &pool), FAIR_OK);
+	for (uint32_t t = 0; t < tenants; t++)
+		ask(&line, t, 1 + t * 7919 % (SHARE - 1), &last);
+	ask(&line, tenants, 1, &last);
+	for (uint32_t t = 0; t < tenants; t++)
+		ask(&line, t, one_size ? SHARE / 2 : 2 + t / (SHARE - 1) * 7907 % (SHARE - 1), &youngest);
+	ask(&line, tenants + 1, 1, &youngest);
+	before = blocks;
+	cr_assert_eq(fair_release(line.fair, 0, &last), FAIR_OK);
+	while (fair_next_deadline(line.fair) == 0)
+		fair_advance(line.fair, 0, 256);
+	before = blocks - before;
+	cr_assert_eq(fair_lease_get(line.fair, 0, &youngest, &view), FAIR_OK);
+	cr_assert_eq(view.state, FAIR_ACTIVE);
+	cr_assert_eq(fair_next_deadline(line.fair), 500, "nobody was passed over");
+	fair_destroy(line.fair);
+	return before;
+}
+
+Test(faults, the_cost_of_passing_over_requests_of_many_sizes_is_that_of_one_size)
+{
+	uint64_t of_one = blocks_of_passing_over(10000, true), of_many = blocks_of_passing_over(10000, false);
+
+	cr_assert_gt(of_one, 50, "the core is not counted");
+	cr_assert_lt(of_many, 2 * of_one, "%" PRIu64 " basic blocks with requests of one size, %" PRIu64 " with many", of_one,
+				 of_many);
+}

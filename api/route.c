@@ -66,8 +66,9 @@ static bool segment_matches(const char *template, size_t wanted, const char *pat
 {
 	char text[ROUTE_PARAM_SIZE];
 
-	if (len == 0)
-		return wanted == 0;
+	/* Only the root has an empty one: what cannot be decoded is no such. */
+	if (len == 0 || wanted == 0)
+		return len == wanted;
 	if (*template == '{') {
 		segment(path, len, ret_param);
 		return true;

@@ -12,6 +12,20 @@ void framing_target(struct framing *framing, const char *target)
 		framing->bad = true;
 }
 
+/*
+ * libmicrohttpd joins a continuation line to the name of its header: a length, a coding or a key on such a line would be
+ * lost, and others would still read it. RFC 9112, 5.2 has it refused.
+ */
+static bool is_folded(const char *name)
+{
+	static const char *const names[] = {"Content-Length", "Transfer-Encoding", "Idempotency-Key"};
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (!strncasecmp(name, names[i], strlen(names[i])) && name[strlen(names[i])])
+			return true;
+	return false;
+}
+
 void framing_header(struct framing *framing, const char *name, const char *value)
 {
 	framing->headers++;
@@ -27,7 +41,7 @@ void framing_header(struct framing *framing, const char *name, const char *value
 		framing->hosts++;
 	}
 	/* A name with a space is read otherwise by others: RFC 9112, 5.1 has it refused. */
-	if (strpbrk(name, " \t"))
+	if (strpbrk(name, " \t") || is_folded(name))
 		framing->bad = true;
 }
 

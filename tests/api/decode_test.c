@@ -461,6 +461,8 @@ Test(decode, a_path_that_names_nothing_is_told_why)
 	static const struct {
 		const char *line, *body, *code, *detail;
 	} table[] = {
+		{"GET /%00", NULL, "not-found", "'/%00' is not there: GET /openapi.yaml tells what is"},
+		{"GET /stats%", NULL, "not-found", "'/stats%' is not there: GET /openapi.yaml tells what is"},
 		{"PUT /pools/a%20b", "{\"max_slots\":1}", "pool-not-found", "'a b' is no name of a pool: " RULE},
 		{"PATCH /pools/a%2Fb", "{}", "pool-not-found", "'a/b' is no name of a pool: " RULE},
 		{"GET /pools/caf%C3%A9", NULL, "pool-not-found", "'caf?\?' is no name of a pool: " RULE},

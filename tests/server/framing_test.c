@@ -49,6 +49,10 @@ ParameterizedTestParameters(framing, errors)
 		{"a blank length", POST "Content-Length:  \r\n\r\n" SMUGGLED, 0},
 		{"a huge length", POST "Content-Length: 99999999999999999999\r\n\r\n" SMUGGLED, 0},
 		{"a length past 64 bit", POST "Content-Length: 18446744073709551616\r\n\r\n" SMUGGLED, 0},
+		{"a folded length", POST "Content-Length:\r\n 80\r\n\r\n" SMUGGLED, 0},
+		{"a length that is cut", POST "Content-Length: 8\r\n\t0\r\n\r\n" SMUGGLED, 0},
+		{"a folded coding", POST "Transfer-Encoding:\r\n chunked\r\n" CHUNKS, 0},
+		{"a folded key", POST "Idempotency-Key:\r\n key\r\nContent-Length: 2\r\n\r\n{}" SMUGGLED, 0},
 		{"a space in the target", "GET /healthz x HTTP/1.1\r\nHost: x\r\n\r\n" SMUGGLED, 0},
 	};
 
